@@ -1,0 +1,1 @@
+"""Other tools' exports, turned into facts."""

@@ -1,0 +1,67 @@
+"""The operating model: everything that the business promises, as one document.
+
+Written in YAML, checked on reading, kept in the ledger as canonical JSON with its digest. The numbers of the source
+document are in defaults/operating_model.yaml, with a comment wherever it left something open.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+import yaml
+from pydantic import BaseModel, Field, JsonValue
+
+from opsledger.policies import documents
+from opsledger.policies.calendar import CalendarDefinition
+from opsledger.policies.platform import Availability, Calendars, Changes, Incidents, Maintenance, Onboarding, Performance, Reporting
+from opsledger.policies.support import Priority, Section, Support
+
+__all__ = ["OperatingModel", "Priority", "default_calendars", "default_model", "unused"]
+
+_LATER: Final[dict[str, JsonValue]] = {"later": True}
+
+
+class OperatingModel(Section):
+    """What is promised and by which rules, one version of it. Sections marked later wait for the concepts that read them."""
+
+    support: Support
+    reporting: Reporting
+    calendars: Calendars
+    incidents: Incidents = Field(json_schema_extra=_LATER)
+    availability: Availability = Field(json_schema_extra=_LATER)
+    maintenance: Maintenance = Field(json_schema_extra=_LATER)
+    performance: Performance = Field(json_schema_extra=_LATER)
+    changes: Changes = Field(json_schema_extra=_LATER)
+    onboarding: Onboarding = Field(json_schema_extra=_LATER)
+
+
+@cache
+def default_model() -> OperatingModel:
+    """Return the model that a new ledger starts with: the source document's numbers."""
+    return documents.read(OperatingModel, _default("operating_model.yaml"))
+
+
+@cache
+def default_calendars() -> dict[str, CalendarDefinition]:
+    """Return the calendars that a new ledger starts with, by name."""
+    named = yaml.safe_load(_default("calendars.yaml"))
+    return {name: documents.read(CalendarDefinition, json.dumps(each)) for name, each in named.items()}
+
+
+def unused(model: type[BaseModel] = OperatingModel, path: str = "", *, later: bool = False) -> Iterator[str]:
+    """Yield the paths of the fields that no code reads yet, for example `maintenance.notice`."""
+    for name, field in model.model_fields.items():
+        here = f"{path}.{field.alias or name}".lstrip(".")
+        waits = later or field.json_schema_extra == _LATER
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from unused(field.annotation, here, later=waits)
+        elif waits:
+            yield here
+
+
+def _default(name: str) -> str:
+    return (files("opsledger.policies") / "defaults" / name).read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Fixtures for hosts that test with pytest."""
