@@ -26,7 +26,10 @@ from opsledger.policies.instants import DAY_S, SECOND, iso
 from opsledger.policies.intervals import Interval, union, without
 from opsledger.policies.zones import LocalTime, local_time
 
-__all__ = ["BusinessTime", "CalendarDefinition", "Compiled", "compile_calendar", "compose"]
+__all__ = ["FOR_EVER", "BusinessTime", "CalendarDefinition", "Compiled", "compile_calendar", "compose", "difference"]
+
+FOR_EVER: Final = 1 << 62
+"""Later than every instant."""
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -183,6 +186,10 @@ class BusinessTime:
         last = bisect_left(self._opens, stop)
         return [(max(start, self._opens[i]), min(stop, self._closes[i])) for i in range(first, last)]
 
+    def open_spans(self) -> list[Interval]:
+        """Return all open intervals, in order."""
+        return list(zip(self._opens, self._closes, strict=True))
+
     def _run(self, instant: int) -> int:
         i = bisect_right(self._opens, instant) - 1
         if instant < self.begin or instant > self.end:
@@ -213,6 +220,18 @@ class BusinessTime:
             first, last = self._compiled.local.read(opened) // DAY_S, self._compiled.local.read(closed - 1) // DAY_S
             days.extend(day for day in range(first, last + 1) if not days or day > days[-1])
         return days
+
+
+def difference(old: BusinessTime, new: BusinessTime) -> Interval | None:
+    """Return the first and last instant, in microseconds and half-open, between which two calendars count differently.
+
+    Where one of them ends before the other it ends unknown, not closed, so the difference lasts for ever from there.
+    """
+    ours, theirs = old.open_spans(), new.open_spans()
+    apart = union([*without(ours, theirs), *without(theirs, ours)])
+    if old.end != new.end:
+        apart = union([*apart, (min(old.end, new.end), FOR_EVER)])
+    return (apart[0][0], apart[-1][1]) if apart else None
 
 
 def compose(parts: list[tuple[int, Compiled]]) -> Compiled:

@@ -29,7 +29,7 @@ class Clocks:
     def __init__(self, knows: Knows) -> None:
         self.policy = self.priority = self.level = self.pause = ""
         self.resolved = self.ended = False
-        self._knows = knows
+        self.knows = knows  # may be replaced by what is known later
         self._heard: set[str] = set()
         self._cycles: dict[str, list[Clock]] = {}
         # A live thing may have no target for a metric yet; then only its turn is kept, so that a target can start later.
@@ -50,7 +50,7 @@ class Clocks:
         if note is not None:
             note(self, signal.value)
         if self.policy:
-            for metric in self._knows.rules(self.policy).metrics:
+            for metric in self.knows.rules(self.policy).metrics:
                 self._hear(metric, signal)
         self._heard.add(signal.kind)
 
@@ -95,14 +95,14 @@ class Clocks:
             self._start(metric, signal)
 
     def _start(self, metric: Metric, signal: Signal) -> None:
-        rules = self._knows.rules(self.policy)
+        rules = self.knows.rules(self.policy)
         target = rules.target(metric.name, self.priority, self.level)
         if target is None:
             self._unpromised.add(metric.name)
             return
         self._unpromised.discard(metric.name)
         cycles = self._cycles.setdefault(metric.name, [])
-        calendar = self._knows.calendar(target.calendar)
+        calendar = self.knows.calendar(target.calendar)
         clock = Clock(
             metric=metric,
             cycle=len(cycles) + 1,
@@ -130,13 +130,13 @@ class Clocks:
                 self._retarget(metric, clock, signal)
 
     def _retarget(self, metric: Metric, clock: Clock, signal: Signal) -> None:
-        rules = self._knows.rules(self.policy)
+        rules = self.knows.rules(self.policy)
         target = rules.target(metric.name, self.priority, self.level)
         if target is None or rules.priority_change == "restart":
             clock.cancel(signal)
             self._start(metric, signal)
             return
-        calendar = self._knows.calendar(target.calendar)
+        calendar = self.knows.calendar(target.calendar)
         clock.retarget(signal, target.calendar, calendar, _length(target, calendar, clock.started_at))
         clock.priority, clock.policy = self.priority, self.policy
 

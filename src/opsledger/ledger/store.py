@@ -1,0 +1,93 @@
+"""What every store does. One contract, tested on both databases by one suite (tests/ledger/contract).
+
+- Positions have no gaps: an append takes the ledger's lock, numbers on from the last row, and commits before the next.
+- `recorded_at` never falls: it is the later of the last row's and the clock's.
+- Rows are only ever added. The database refuses to change or remove them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from opsledger.errors import OpsledgerError
+from opsledger.ledger.envelope import Answered, Append, Appended, Head, Row
+
+__all__ = ["FORMAT", "FUTURE_US", "KeyTaken", "SourceTaken", "Store", "StreamMoved", "pages"]
+
+FORMAT = 1
+"""Version of the tables of the log. A program opens only ledgers of its own."""
+
+FUTURE_US = 5 * 60 * 1_000_000
+"""A fact may claim to have happened this much later than it is recorded; clocks of hosts differ."""
+
+
+class StreamMoved(OpsledgerError):
+    """A stream or a guard no longer stands where the decision saw it; nothing was written. Load and decide again."""
+
+
+class SourceTaken(OpsledgerError):
+    """A record of another system was taken in meanwhile; nothing was written. Look up what is known and go on."""
+
+
+class KeyTaken(OpsledgerError):
+    """A request with this key was answered meanwhile; nothing was written. Look up its answer."""
+
+
+class Store(Protocol):
+    """A log and what belongs to it."""
+
+    def append(self, append: Append) -> Appended:
+        """Write one transaction. Raises StreamMoved, SourceTaken, KeyTaken, Refused (a fact from the future) or Unavailable."""
+
+    def head(self) -> Head:
+        """Return the newest fact's position and time of recording."""
+
+    def stream(self, stream: str, *, after: int = 0) -> list[Row]:
+        """Return a stream's rows above a version, in order of version."""
+
+    def streams(self, prefix: str) -> list[Row]:
+        """Return the rows of all streams that begin with `prefix`, in order of position."""
+
+    def heads(self, streams: Sequence[str]) -> dict[str, int]:
+        """Return the versions of the streams that exist."""
+
+    def heads_within(self, prefix: str) -> dict[str, int]:
+        """Return the versions of all streams that begin with `prefix`."""
+
+    def page(self, after: int, limit: int, *, until: int | None = None) -> list[Row]:
+        """Return at most `limit` rows above position `after`, up to and including position `until`, in order of position."""
+
+    def stream_page(self, after: tuple[str, int], limit: int, *, until: int, prefix: str = "") -> list[Row]:
+        """Return at most `limit` rows above (stream, version), up to position `until`, in order of stream and version."""
+
+    def position_at(self, recorded_at: int) -> int:
+        """Return the position of the newest fact recorded at or before an instant; 0 if there is none."""
+
+    def answered(self, key: str, decision: str, stream: str) -> Answered | None:
+        """Return what a request with this key was answered, if there was one."""
+
+    def taken(self, source: str, source_ids: Sequence[str]) -> dict[str, str]:
+        """Return the MACs of those records of a source that were taken in."""
+
+    def part(self, digest: str) -> bytes | None:
+        """Return a sealed part, or None where it was purged."""
+
+    def meta(self) -> Mapping[str, str]:
+        """Return what the ledger says of itself: format, ledger_id, simulated."""
+
+    def wait(self, after: int, timeout: float) -> bool:
+        """Wait until a fact above `after` may have been written; return False when the time ran out first."""
+
+    def close(self) -> None:
+        """Close all connections once nobody uses them."""
+
+
+def pages(store: Store, after: int, until: int, size: int = 5000) -> Iterator[list[Row]]:
+    """Yield the rows in (after, until] in pages, each read in a transaction of its own: no long snapshot is held."""
+    while after < until:
+        rows = store.page(after, size, until=until)
+        if not rows:
+            return
+        yield rows
+        after = rows[-1].position

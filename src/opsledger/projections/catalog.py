@@ -1,0 +1,50 @@
+"""All projections and views: those that the modules of this folder list in `PROJECTIONS`, and those that a host adds.
+
+A host adds its own by entry points of the group `opsledger.projections`: one projection or view, or a tuple of them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pkgutil import iter_modules
+
+from opsledger import projections as ours
+from opsledger.projections.kinds import Entity, Entry, Knowing, Projection, Sql, View
+
+__all__ = ["projections", "views"]
+
+
+def projections() -> tuple[Projection, ...]:
+    """Return the projections that keep tables."""
+    return tuple(each for each in _all() if isinstance(each, Entity | Knowing | Entry))
+
+
+@cache
+def views() -> tuple[View, ...]:
+    """Return the views over those tables, each after the views that it reads."""
+    waiting = {each.name: each for each in _all() if isinstance(each, View)}
+    reads = {name: [other for other in waiting if other != name and other in view.sql(Sql("sqlite"))] for name, view in waiting.items()}
+    ordered: dict[str, View] = {}
+    while waiting:
+        ready = [name for name in waiting if all(other in ordered for other in reads[name])]
+        if not ready:
+            raise TypeError(f"The views {', '.join(waiting)} read each other in a circle.")
+        ordered.update((name, waiting.pop(name)) for name in ready)
+    return tuple(ordered.values())
+
+
+@cache
+def _all() -> tuple[Projection | View, ...]:
+    found: list[Projection | View] = []
+    for module in iter_modules(ours.__path__):
+        found += getattr(import_module(f"{ours.__name__}.{module.name}"), "PROJECTIONS", ())
+    for entry in sorted(entry_points(group="opsledger.projections"), key=lambda entry: entry.name):
+        added = entry.load()
+        found += added if isinstance(added, tuple | list) else [added]
+    names = [each.name for each in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise TypeError(f"Two projections are called {name}; the one that a host adds needs another name.")
+    return tuple(found)

@@ -1,0 +1,146 @@
+"""The kinds of projections. Each is a pure function of facts; the same code serves live, rebuild, as-of and tests.
+
+    Entity    one stream's facts, in the order in which they happened, to at most tens of rows
+    Knowing   one stream's facts, in the order in which they were recorded, with the calendars known at each
+    Entry     rows of single facts, inserted and never replaced
+    View      SQL over the others
+
+Gathered tables (facts of several streams) and period tables have their place here and come with their first user.
+A fold takes over the state that it is given: it may change it and return it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from opsledger.domain.recorded import Recorded
+from opsledger.policies.known import Known
+from opsledger.projections.table import Column, Row, Table
+
+__all__ = ["CalendarChange", "Entity", "Entry", "Knowing", "Projection", "Rows", "Sql", "View"]
+
+Rows = Mapping[str, Sequence[Row]]
+"""Rows by table name, each a tuple in the order of the table's columns."""
+
+
+class CalendarChange(NamedTuple):
+    """A calendar fact: which instants [start, stop) count differently since, and what is known with it. Microseconds."""
+
+    position: int
+    calendar: str
+    start: int
+    stop: int
+    known: Known
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """Folds one stream in the order in which its facts happened, corrections applied."""
+
+    name: str
+    version: int
+    concept: str
+    tables: tuple[Table, ...]
+    start: Callable[[str], Any]  # id -> state before the first fact
+    fold: Callable[[Any, Recorded], Any]
+    rows: Callable[[Any], Rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Knowing:
+    """Folds one stream in the order in which its facts were recorded, each with what was known then.
+
+    `relearn` takes a calendar change into a state that it `reaches`; `reached` selects, from the tables, the ids whose
+    states it reaches: both must agree, or live and rebuild would differ.
+    """
+
+    name: str
+    version: int
+    concept: str
+    tables: tuple[Table, ...]
+    start: Callable[[str], Any]
+    fold: Callable[[Any, Recorded, Known], Any]
+    rows: Callable[[Any], Rows]
+    reaches: Callable[[Any, CalendarChange], bool]
+    relearn: Callable[[Any, CalendarChange], Any]
+    reached: Callable[[Mapping[str, sa.Table], CalendarChange], sa.Select[tuple[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Makes rows of single facts."""
+
+    name: str
+    version: int
+    tables: tuple[Table, ...]
+    rows: Callable[[Recorded], Rows]
+
+
+Projection = Entity | Knowing | Entry
+
+
+def fingerprint(projection: Projection) -> str:
+    """Return what must be equal for stored rows to be this projection's: its version and the shapes of its tables."""
+    said = (projection.name, projection.version, [table.shape for table in projection.tables])
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+
+
+class Sql(NamedTuple):
+    """The few words in which the two databases differ."""
+
+    dialect: str
+
+    @property
+    def postgresql(self) -> bool:
+        """Whether it is PostgreSQL rather than SQLite."""
+        return self.dialect == "postgresql"
+
+    def now(self) -> str:
+        """The present instant, for tables that are live."""
+        return "now()" if self.postgresql else "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'"
+
+    def day(self, instant: str) -> str:
+        """The UTC date of an instant, as text."""
+        return f"to_char({instant} AT TIME ZONE 'UTC', 'YYYY-MM-DD')" if self.postgresql else f"substr({instant}, 1, 10)"
+
+    def midnight(self, day: str) -> str:
+        """The instant at which a UTC date, given as text, begins."""
+        return f"(({day})::timestamp AT TIME ZONE 'UTC')" if self.postgresql else f"({day} || 'T00:00:00.000000Z')"
+
+    def next_day(self, day: str) -> str:
+        """The date after a date, both as text."""
+        return f"to_char(({day})::date + 1, 'YYYY-MM-DD')" if self.postgresql else f"date({day}, '+1 day')"
+
+    def seconds(self, start: str, stop: str) -> str:
+        """Whole seconds from one instant to another, each cut to the second."""
+        if self.postgresql:
+            return f"(floor(extract(epoch FROM {stop}))::bigint - floor(extract(epoch FROM {start}))::bigint)"
+        return f"(CAST(strftime('%s', {stop}) AS INTEGER) - CAST(strftime('%s', {start}) AS INTEGER))"
+
+    def true(self) -> str:
+        """Yes, as a boolean column takes it."""
+        return "true" if self.postgresql else "1"
+
+    def false(self) -> str:
+        """No, as a boolean column takes it."""
+        return "false" if self.postgresql else "0"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view that analysts read: its grain, its columns with their meaning, its SQL in either dialect.
+
+    `facts` gives, for a key of the view, the rows of a table that are counted in it, for `opsledger explain`.
+    """
+
+    name: str
+    doc: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    sql: Callable[[Sql], str]
+    behind: tuple[str, Callable[[Sql], str]] | None = None  # (table, condition over :key columns)

@@ -1,0 +1,156 @@
+"""New rows beside the tables, out of every reader's sight: how they are built up, compared and applied.
+
+On SQLite they stand in a file of their own, on PostgreSQL in temporary tables of one session. Building holds no transaction
+open: each piece is committed at once, since nobody else can see it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from opsledger.projections.kinds import Projection
+from opsledger.projections.table import Row, Table
+from opsledger.replay.tables import Tables
+
+__all__ = ["Difference", "Shadow", "shadow"]
+
+_SAMPLE: Final = 20
+
+
+@dataclass(slots=True)
+class Difference:
+    """How a table as it stands differs from the same table built anew."""
+
+    table: str
+    missing: int = 0  # rows that should stand and do not
+    surplus: int = 0  # rows that stand and should not
+    changed: int = 0  # rows that say something else
+    keys: list[tuple[Any, ...]] = field(default_factory=list)  # of some of them
+
+    @property
+    def rows(self) -> int:
+        """How many rows differ."""
+        return self.missing + self.surplus + self.changed
+
+
+class Shadow:
+    """The new rows of some projections, in one session."""
+
+    def __init__(self, tables: Tables, connection: sa.Connection, chosen: Sequence[Projection]) -> None:
+        self.connection = connection
+        self.chosen = chosen
+        self._tables = tables
+        self._postgresql = tables.sql.postgresql
+        self._prefix = "pg_temp.shadow_" if self._postgresql else "shadow."
+
+    def take(self, name: str, rows: list[Row]) -> None:
+        """Add rows of a table."""
+        if rows:
+            table = self._tables.schema.declared[name]
+            with self.connection.begin():
+                self._tables.insert(self.connection, table, table.written(rows), into=f"{self._prefix}{name}")
+
+    def replace(self, name: str, owner: str | None, rows: Sequence[Row]) -> None:
+        """Put rows in the place of all that belong to `owner`, or add them; within a transaction that the caller holds."""
+        table = self._tables.schema.declared[name]
+        if owner is not None:
+            mark = "%s" if self._postgresql else "?"
+            self.connection.exec_driver_sql(f"DELETE FROM {self._prefix}{name} WHERE {table.owner} = {mark}", (owner,))
+        self._tables.insert(self.connection, table, table.written(rows), into=f"{self._prefix}{name}")
+
+    def ready(self) -> None:
+        """Make the rows ready to be joined by key."""
+        with self.connection.begin():
+            for table in self._all():
+                keys = ", ".join(table.key)
+                if self._postgresql:
+                    self._run(f"CREATE INDEX ON {self._prefix}{table.name} ({keys})")
+                    self._run(f"ANALYZE {self._prefix}{table.name}")
+                else:
+                    self._run(f"CREATE INDEX shadow.by_{table.name} ON {table.name} ({keys})")
+
+    def write(self, table: Table) -> None:
+        """Put the new rows into a table that has none of this projection's."""
+        self._run(f"DELETE FROM {self._here(table)}")
+        self._run(f"INSERT INTO {self._here(table)} SELECT * FROM {self._prefix}{table.name} ORDER BY {', '.join(table.key)}")
+
+    def difference(self, table: Table) -> Difference:
+        """Return how a table differs from its new rows."""
+        new, old, on, first = f"{self._prefix}{table.name} n", f"{self._here(table)} o", _on(table), table.key[0]
+        ours, theirs = (", ".join(f"{which}.{key}" for key in table.key) for which in "no")
+        found = Difference(table.name)
+        statements = {
+            "missing": f"SELECT {ours} FROM {new} LEFT JOIN {old} ON {on} WHERE o.{first} IS NULL",
+            "surplus": f"SELECT {theirs} FROM {old} LEFT JOIN {new} ON {on} WHERE n.{first} IS NULL",
+            "changed": f"SELECT {ours} FROM {new} JOIN {old} ON {on} WHERE {self._otherwise(table, 'o')}",
+        }
+        for kind, statement in statements.items():
+            count = self._run(f"SELECT count(*) FROM ({statement}) d").scalar_one()
+            setattr(found, kind, count)
+            if count:
+                found.keys += [tuple(row) for row in self._run(f"{statement} LIMIT {_SAMPLE}")]
+        return found
+
+    def apply(self, table: Table) -> None:
+        """Make a table equal to its new rows by deleting and inserting what differs."""
+        new, here = f"{self._prefix}{table.name}", self._here(table)
+        alike = f"SELECT 1 FROM {new} n WHERE {_on(table, here)} AND NOT ({self._otherwise(table, here)})"
+        self._run(f"DELETE FROM {here} WHERE NOT EXISTS ({alike})")
+        keys = ", ".join(f"n.{key}" for key in table.key)
+        stands = f"SELECT 1 FROM {here} o WHERE {_on(table)}"
+        self._run(f"INSERT INTO {here} SELECT n.* FROM {new} n WHERE NOT EXISTS ({stands}) ORDER BY {keys}")
+
+    def _all(self) -> Iterator[Table]:
+        return (table for projection in self.chosen for table in projection.tables)
+
+    def _here(self, table: Table) -> str:
+        return table.name if self._postgresql else f"main.{table.name}"
+
+    def _otherwise(self, table: Table, old: str) -> str:
+        word = "IS DISTINCT FROM" if self._postgresql else "IS NOT"
+        rest = [column.name for column in table.columns if column.name not in table.key]
+        return " OR ".join(f"n.{name} {word} {old}.{name}" for name in rest) or "1 = 0"
+
+    def _run(self, statement: str) -> sa.CursorResult[Any]:
+        return self.connection.exec_driver_sql(statement)
+
+
+@contextmanager
+def shadow(tables: Tables, chosen: Sequence[Projection]) -> Iterator[Shadow]:
+    """Yield empty copies of the projections' tables, and drop them afterwards."""
+    names = {table.name: table for projection in chosen for table in projection.tables}
+    with tables.told(), tables.engine.connect() as connection:
+        raw: Any = connection.connection.driver_connection
+        if tables.sql.postgresql:
+            with connection.begin():
+                for name in names:
+                    connection.exec_driver_sql(f"CREATE TEMP TABLE shadow_{name} (LIKE {name}) ON COMMIT PRESERVE ROWS")
+            try:
+                yield Shadow(tables, connection, chosen)
+            finally:
+                connection.invalidate()  # ends the session, and with it the temporary tables
+            return
+        beside = Path(str(tables.engine.url.database)).parent
+        with tempfile.TemporaryDirectory(prefix=".opsledger-", dir=beside) as folder:
+            raw.execute("ATTACH DATABASE ? AS shadow", (str(Path(folder) / "shadow.db"),))
+            try:
+                raw.execute("PRAGMA shadow.journal_mode = OFF")
+                raw.execute("PRAGMA shadow.synchronous = OFF")
+                for name, table in names.items():
+                    raw.execute(f"CREATE TABLE shadow.{name} ({', '.join(column.name for column in table.columns)})")
+                yield Shadow(tables, connection, chosen)
+            finally:
+                if connection.in_transaction():
+                    connection.rollback()
+                raw.execute("DETACH DATABASE shadow")
+
+
+def _on(table: Table, old: str = "o") -> str:
+    return " AND ".join(f"n.{key} = {old}.{key}" for key in table.key)
