@@ -1,1 +1,10 @@
-"""What hosts and we test with."""
+"""What hosts and we test with.
+
+spec        given, when, then for decisions, without a database
+postgres    a PostgreSQL server that tests start themselves
+plugin      fixtures for pytest
+"""
+
+from opsledger.testing.spec import Spec, at, default_known, known_with, recorded
+
+__all__ = ["Spec", "at", "default_known", "known_with", "recorded"]
