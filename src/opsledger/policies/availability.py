@@ -27,22 +27,22 @@ def budget(total_s: int, target_pct: Decimal) -> Fraction:
 
 @dataclass(frozen=True, slots=True)
 class Uptime:
-    """A period in seconds: `down_s` is what counts as down, `maintenance_s` what was excluded."""
+    """A period in seconds: `down_s` is what counts as down, `maintenance_s` what was excluded. No share of no time: None."""
 
     total_s: int
     down_s: int
     maintenance_s: int
 
     @property
-    def excluded_from_both(self) -> Fraction:
+    def excluded_from_both(self) -> Fraction | None:
         """The share that was up when planned maintenance leaves numerator and denominator."""
         measured = self.total_s - self.maintenance_s
-        return Fraction(measured - self.down_s, measured)
+        return Fraction(measured - self.down_s, measured) if measured else None
 
     @property
-    def excluded_from_downtime_only(self) -> Fraction:
+    def excluded_from_downtime_only(self) -> Fraction | None:
         """The share that was up when planned maintenance counts as up."""
-        return Fraction(self.total_s - self.down_s, self.total_s)
+        return Fraction(self.total_s - self.down_s, self.total_s) if self.total_s else None
 
 
 def uptime(total_s: int, outages: Iterable[Interval], maintenance: Iterable[Interval] = ()) -> Uptime:
@@ -79,9 +79,12 @@ def excluded_maintenance(window: Interval, announced: int, notice_s: int) -> int
 
 
 def credit_pct(table: Sequence[tuple[Decimal, Decimal]], uptime_pct: Fraction) -> Decimal:
-    """Return the credit of the best tier reached. Rows are (inclusive lower bound of uptime, credit), both in percent."""
+    """Return the credit of the best tier reached, the highest one below all tiers, and nothing without a table.
+
+    Rows are (inclusive lower bound of uptime, credit), both in percent.
+    """
     reached = [(bound, credit) for bound, credit in table if uptime_pct >= Fraction(bound)]
-    return max(reached)[1] if reached else max(credit for _, credit in table)
+    return max(reached)[1] if reached else max((credit for _, credit in table), default=Decimal(0))
 
 
 def _month(reading: int) -> tuple[int, int]:

@@ -13,13 +13,15 @@ Rules, with the cases that decide them in tests/conformance:
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
-from typing import Annotated, Final, Literal
+from itertools import pairwise
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from opsledger.errors import PolicyError, Uncovered
 from opsledger.policies.instants import DAY_S, SECOND, iso
@@ -34,13 +36,15 @@ FOR_EVER: Final = 1 << 62
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _EPOCH: Final = date(1970, 1, 1)
+_TWO_DAYS: Final = 48 * 60
 
 
 def _minutes(text: str) -> int:
-    hours, colon, rest = text.partition(":")
-    if not (colon and hours.isdigit() and rest.isdigit() and len(rest) == 2 and int(rest) < 60 and int(hours) <= 48):
+    found = re.fullmatch(r"([0-9]{1,2}):([0-5][0-9])", text)
+    minutes = int(found[1]) * 60 + int(found[2]) if found else _TWO_DAYS + 1
+    if minutes > _TWO_DAYS:
         raise ValueError(f"'{text}' is not a wall time; write 09:00, or 30:00 for six in the morning of the next day")
-    return int(hours) * 60 + int(rest)
+    return minutes
 
 
 def _checked(hours: tuple[str, str]) -> tuple[str, str]:
@@ -64,6 +68,12 @@ class CalendarDefinition(BaseModel):
     holidays: tuple[date, ...] = Field(default=(), description="Local dates that are closed from midnight to midnight.")
     shifts: dict[date, tuple[Hours, ...]] = Field(default={}, description="Hours of one date, in place of its weekly hours.")
     breaks: dict[date, tuple[Hours, ...]] = Field(default={}, description="Hours of one date in which nothing counts.")
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if self.weekly is None and self.shifts:
+            raise ValueError(f"shifts of {min(self.shifts)} replace no weekly hours where weekly is null; write breaks or holidays instead")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +119,7 @@ def _closing(definition: CalendarDefinition, local: LocalTime) -> list[Interval]
     spans = []
     for holiday in definition.holidays:
         day = (holiday - _EPOCH).days
-        spans.append((local.first(day * DAY_S), local.first((day + 1) * DAY_S)))
+        spans += local.within(day * DAY_S, (day + 1) * DAY_S)
     for when, hours in definition.breaks.items():
         spans.extend(_wall(local, (when - _EPOCH).days, hours))
     return union(spans)
@@ -141,26 +151,32 @@ class BusinessTime:
             self._through.append(run)
         self.begin, self.end = compiled.begin * SECOND, compiled.end * SECOND
         self._compiled = compiled
+        self._always = len(self._opens) == 1 and (self._opens[0], self._closes[0]) == (self.begin, self.end)
 
     def elapsed(self, start: int, stop: int) -> int:
         """Return the business time in [start, stop)."""
+        if self._always and self.begin <= start <= stop <= self.end:
+            return stop - start
         return self._run(stop) - self._run(start)
 
     def due(self, start: int, length: int) -> int:
         """Return the earliest instant by which `length` has run since `start`: the closing time when it ends exactly there."""
-        run = self._run(start) + length
-        i = bisect_left(self._through, run)
-        if i == len(self._through):
-            raise self._beyond(start, length)
-        return max(start, self._opens[i] + run - self._before[i])
+        return self._due(start, length, self._run(start) + length)
 
     def breach(self, start: int, length: int) -> int:
         """Return the first instant at or after which more than `length` runs: the next opening when it ends at closing time."""
+        return self._breach(start, length, self._run(start) + length)
+
+    def both(self, start: int, length: int) -> tuple[int, int | None]:
+        """Return (due, breach) of a length; the breach is None where only it lies beyond the horizon."""
         run = self._run(start) + length
-        i = bisect_right(self._through, run)
-        if i == len(self._through):
-            raise self._beyond(start, length)
-        return max(start, self._opens[i] + max(0, run - self._before[i]))
+        due = self._due(start, length, run)
+        if self._always and due < self.end:
+            return due, due
+        try:
+            return due, self._breach(start, length, run)
+        except Uncovered:
+            return due, None
 
     def business_days(self, start: int, days: int, *, end_of_day: bool = False) -> int:
         """Return the instant `days` business days after the clock first opens at or after `start`.
@@ -172,10 +188,10 @@ class BusinessTime:
         reading = self._compiled.local.read(opened // SECOND)
         index = bisect_left(self._working_days, reading // DAY_S) + days
         if index >= len(self._working_days):
-            raise self._beyond(start, 0)
+            raise self._beyond(f"The end of {days} business days", start)
         day = self._working_days[index]
         if end_of_day:
-            return self._last_close(self._compiled.local.first((day + 1) * DAY_S) * SECOND)
+            return self._last_close(day)
         second = self._compiled.local.first(day * DAY_S + reading % DAY_S)
         return self.breach(second * SECOND + opened % SECOND, 0)
 
@@ -183,8 +199,22 @@ class BusinessTime:
         """Return the open intervals within [start, stop), in order."""
         self._run(start), self._run(stop)
         first = bisect_right(self._closes, start)
-        last = bisect_left(self._opens, stop)
+        last = bisect_left(self._opens, stop) if start < stop else first
         return [(max(start, self._opens[i]), min(stop, self._closes[i])) for i in range(first, last)]
+
+    def _due(self, start: int, length: int, run: int) -> int:
+        if length == 0:
+            return start
+        i = bisect_left(self._through, run)
+        if i == len(self._through):
+            raise self._beyond(f"The end of {length // SECOND} business seconds", start)
+        return max(start, self._opens[i] + run - self._before[i])
+
+    def _breach(self, start: int, length: int, run: int) -> int:
+        i = bisect_right(self._through, run)
+        if i == len(self._through):
+            raise self._beyond(f"The end of {length // SECOND} business seconds" if length else "The next opening", start)
+        return max(start, self._opens[i] + max(0, run - self._before[i]))
 
     def open_spans(self) -> list[Interval]:
         """Return all open intervals, in order."""
@@ -202,36 +232,48 @@ class BusinessTime:
             return 0
         return self._before[i] + min(instant, self._closes[i]) - self._opens[i]
 
-    def _last_close(self, limit: int) -> int:
-        return min(limit, self._closes[bisect_left(self._opens, limit) - 1])
+    def _last_close(self, day: int) -> int:
+        spans = [
+            self.spans(max(low * SECOND, self.begin), min(high * SECOND, self.end))
+            for low, high in self._compiled.local.within(day * DAY_S, (day + 1) * DAY_S)
+        ]
+        return max(closed for each in spans for _, closed in each)
 
-    def _beyond(self, start: int, length: int) -> Uncovered:
+    def _beyond(self, what: str, start: int) -> Uncovered:
         return Uncovered(
             "calendar.horizon",
-            f"{length // SECOND} business seconds after {iso(start)} lie past {iso(self.end)}, where the calendar's hours end; "
-            f"extend the calendar with `opsledger tick` or a calendar.extended fact.",
+            f"{what} after {iso(start)} lies past {iso(self.end)}, where the calendar's hours end; "
+            "extend the calendar with `opsledger tick` or a calendar.extended fact.",
         )
 
     @cached_property
     def _working_days(self) -> list[int]:
-        """Local day numbers that have business hours, rising."""
-        days: list[int] = []
+        """Numbers of the local dates that have business hours, rising."""
+        local, days = self._compiled.local, set[int]()
         for opened, closed in zip(self._compiled.edges[0::2], self._compiled.edges[1::2], strict=True):
-            first, last = self._compiled.local.read(opened) // DAY_S, self._compiled.local.read(closed - 1) // DAY_S
-            days.extend(day for day in range(first, last + 1) if not days or day > days[-1])
-        return days
+            for low, high in local.stretches(opened, closed):
+                days.update(range(local.read(low) // DAY_S, local.read(high - 1) // DAY_S + 1))
+        return sorted(days)
 
 
 def difference(old: BusinessTime, new: BusinessTime) -> Interval | None:
     """Return the first and last instant, in microseconds and half-open, between which two calendars count differently.
 
     Where one of them ends before the other it ends unknown, not closed, so the difference lasts for ever from there.
+    Where their local clocks differ business days do, even if the same instants are open.
     """
     ours, theirs = old.open_spans(), new.open_spans()
-    apart = union([*without(ours, theirs), *without(theirs, ours)])
+    apart = union([*without(ours, theirs), *without(theirs, ours), *_clocks_apart(old, new)])
     if old.end != new.end:
         apart = union([*apart, (min(old.end, new.end), FOR_EVER)])
     return (apart[0][0], apart[-1][1]) if apart else None
+
+
+def _clocks_apart(old: BusinessTime, new: BusinessTime) -> list[Interval]:
+    begin, end = max(old.begin, new.begin) // SECOND, min(old.end, new.end) // SECOND
+    ours, theirs = old._compiled.local, new._compiled.local
+    cuts = sorted({begin, end, *(start for start in (*ours.starts, *theirs.starts) if begin < start < end)})
+    return [(low * SECOND, high * SECOND) for low, high in pairwise(cuts) if ours.read(low) != theirs.read(low)]
 
 
 def compose(parts: list[tuple[int, Compiled]]) -> Compiled:

@@ -81,6 +81,7 @@ class Clock:
     resolved: bool = False  # stopped by a resolution, so that a reopening concerns it
     breach_floor: int = 0  # a breach is not dated before the change of target that made it one
     earlier_breaches: list[tuple[int, int]] = field(default_factory=list)  # (target, breach_at) of replaced targets
+    _due: tuple[int | None, int | None] | None = None  # of the target, until something happens to the clock
 
     @property
     def live(self) -> bool:
@@ -109,16 +110,20 @@ class Clock:
 
         A stopped clock is read as if it had gone on; a paused one has no due time before it resumes.
         """
-        length = self.target if length is None else length
         if length is None:
-            return None, None
+            if self._due is None:
+                self._due = (None, None) if self.target is None else self._falls(self.target)
+            return self._due
+        return self._falls(length)
+
+    def _falls(self, length: int) -> tuple[int | None, int | None]:
         due_at, breach_at = self._consumed(length) if self.counted >= length else (None, None)
         if self.mode == "running":
             here = self.since if self.stopped_at is None else self.stopped_at
             try:
                 if due_at is None:
-                    due_at = self.calendar.due(here, length - self.counted)
-                if breach_at is None:
+                    due_at, breach_at = self.calendar.both(here, length - self.counted)
+                elif breach_at is None:
                     breach_at = self.calendar.breach(here, length - self.counted)
             except Uncovered:
                 return due_at, None
@@ -126,7 +131,7 @@ class Clock:
 
     def _consumed(self, length: int) -> tuple[int, int | None]:
         """Return (due_at, breach_at) of a length that had run by the end of the finished stretches."""
-        due_at, run = None, 0
+        due_at, run = self.started_at if length == 0 else None, 0
         for piece in self.pieces:
             if piece.mode != "running":
                 continue
@@ -136,7 +141,8 @@ class Clock:
             if due_at is not None and run + here > length:
                 return due_at, max(piece.known_from, piece.calendar.breach(piece.start, max(0, length - run)))
             run += here
-        return self.started_at if due_at is None else due_at, None
+        assert due_at is not None  # the pieces have run it
+        return due_at, None
 
     def segments(self, as_of: int) -> list[Segment]:
         """Return the stretches up to `as_of` that explain every moment since the start, in order, none of length zero."""
@@ -163,11 +169,13 @@ class Clock:
     def turn(self, signal: Signal, mode: Mode) -> None:
         """End the present stretch at the signal and go on in `mode`."""
         self._finish(signal)
+        self._due = None
         self.mode, self.since, self.position = mode, signal.at, signal.position
 
     def stop(self, signal: Signal, *, resolved: bool) -> None:
         """Stop the hand; the mode that it had stays, for what it would have shown."""
         self._finish(signal)
+        self._due = None
         self.stopped_at, self.resolved, self.position = signal.at, resolved, signal.position
 
     def cancel(self, signal: Signal) -> None:
@@ -183,7 +191,7 @@ class Clock:
             stretch: Literal["running", "stopped"] = "running" if counting else "stopped"
             self.pieces.append(_Piece(self.stopped_at, signal.at, stretch, self.calendar, self.position, signal.at if counting else 0))
             self.counted += self.calendar.elapsed(self.stopped_at, signal.at) if counting else 0
-        self.stopped_at, self.resolved = None, False
+        self.stopped_at, self.resolved, self._due = None, False, None
         self.mode, self.since, self.position = mode, signal.at, signal.position
 
     def retarget(self, signal: Signal, name: str, calendar: BusinessTime, target: int | None) -> None:

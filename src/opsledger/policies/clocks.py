@@ -39,6 +39,11 @@ class Clocks:
         for cycles in self._cycles.values():
             yield from cycles
 
+    def recent(self) -> Iterator[Clock]:
+        """Yield the last two cycles of each metric: no other can be open, or have been stopped by the signal heard last."""
+        for cycles in self._cycles.values():
+            yield from cycles[-2:]
+
     def current(self, metric: str) -> Clock | None:
         """Return the newest cycle of a metric, or None before the first."""
         cycles = self._cycles.get(metric)
@@ -49,10 +54,20 @@ class Clocks:
         note = _NOTES.get(signal.kind)
         if note is not None:
             note(self, signal.value)
+        if signal.kind == "policy":
+            self._drop(signal)
         if self.policy:
-            for metric in self.knows.rules(self.policy).metrics:
+            for metric in self.knows.rules(self.policy).hearing.get(signal.kind, ()):
                 self._hear(metric, signal)
         self._heard.add(signal.kind)
+
+    def _drop(self, signal: Signal) -> None:
+        """End the clocks of metrics that the policy does not know; nothing would stop them any more."""
+        known = {metric.name for metric in self.knows.rules(self.policy).metrics}
+        self._unpromised &= known
+        for name, cycles in self._cycles.items():
+            if name not in known and cycles[-1].live:
+                cycles[-1].cancel(signal)
 
     def _hear(self, metric: Metric, signal: Signal) -> None:
         kind, clock = signal.kind, self.current(metric.name)
@@ -61,10 +76,7 @@ class Clocks:
         elif clock is not None and clock.live:
             self._go_on(metric, clock, signal)
         elif metric.name in self._unpromised:
-            if kind in metric.stop_on or kind in _ENDINGS:
-                self._unpromised.discard(metric.name)
-            elif kind in _TARGETS_MOVE:
-                self._start(metric, signal)
+            self._go_on_unpromised(metric, signal)
         elif kind == "reopened" and clock is not None and clock.resolved:
             self._reopen(metric, clock, signal)
         if kind in metric.start_on:
@@ -78,6 +90,17 @@ class Clocks:
                 clock.turn(signal, mode)
         elif signal.kind in _TARGETS_MOVE:
             self._retarget(metric, clock, signal)
+
+    def _go_on_unpromised(self, metric: Metric, signal: Signal) -> None:
+        """Keep the turn of a metric without a target as its clock would be kept, and start the clock once there is a target."""
+        if signal.kind in _ENDINGS and metric.reopen == "first_only":
+            self._unpromised.discard(metric.name)
+        if self.resolved:
+            return
+        if signal.kind in metric.stop_on:
+            self._unpromised.discard(metric.name)
+        elif signal.kind in _TARGETS_MOVE or signal.kind == "reopened":
+            self._start(metric, signal)
 
     def _end(self, metric: Metric, signal: Signal) -> None:
         self._unpromised.discard(metric.name)
@@ -121,7 +144,8 @@ class Clocks:
         cycles.append(clock)
 
     def _reopen(self, metric: Metric, clock: Clock, signal: Signal) -> None:
-        if metric.reopen == "new_cycle":
+        left = "level_entered" in metric.start_on and clock.level != self.level  # went to another level while it was resolved
+        if metric.reopen == "new_cycle" or left:
             clock.resolved = False
             self._start(metric, signal)
         elif metric.reopen != "first_only":

@@ -1,7 +1,7 @@
 """Policy documents: YAML or JSON in, a checked model out, and one canonical text with a digest to store.
 
-YAML's surprises are taken out before a model sees the document: a key given twice is refused, and 10:00 stays a text
-instead of becoming the number 600.
+YAML's surprises are taken out before a model sees the document: a key given twice is refused, 10:00 stays a text instead of
+becoming the number 600, and a date stays a text until the model says that it is one.
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ def read(kind: type[Document], text: str) -> Document:
     """Return the model that a YAML or JSON text holds. Raises PolicyError with the path to the first thing that is wrong."""
     try:
         given = yaml.load(text, Loader=_Loader)  # noqa: S506  # _Loader is the safe loader, made stricter
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise PolicyError("", f"the document is not YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(given, dict):
         raise PolicyError("", f"the document holds {'nothing' if given is None else type(given).__name__} where named sections belong.")
     try:
-        return kind.model_validate(given)
+        plain = json.dumps(given)
+    except (TypeError, ValueError) as error:
+        raise PolicyError("", f"the document holds what JSON cannot: {error}.") from None
+    try:
+        return kind.model_validate_json(plain, strict=True)  # as JSON, where a date is a text and true is no number
     except ValidationError as error:
         raise _first(error) from None
 
@@ -63,11 +67,12 @@ def _without_base_sixty() -> None:
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in sixty]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
-    _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
+    _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(0|[1-9][0-9]*)$"), list("-+0123456789"))
     _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+\.[0-9]+$"), list("-+0123456789"))
 
 
 _without_base_sixty()
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: str(node.value))
 
 
 def _first(error: ValidationError) -> PolicyError:

@@ -21,7 +21,7 @@ class Duration(NamedTuple):
 
 def duration(text: str) -> Duration:
     """Return what `text` says. A day is 86,400 seconds; a business day is a unit of its own."""
-    found = re.fullmatch(r"(\d{1,6}) ?(s|min|h|days?|business days?)", text)
+    found = re.fullmatch(r"([0-9]{1,6}) ?(s|min|h|days?|business days?)", text)
     if found is None:
         raise ValueError(f"'{text}' is not a duration; write 15 min, 4 h, 30 days or 5 business days")
     number, unit = int(found[1]), found[2]

@@ -44,6 +44,7 @@ def at(text: str) -> datetime:
     return moment(parse(text))
 
 
+@lru_cache(maxsize=1 << 16)  # tables repeat instants: the same fact's time stands in several columns
 def iso(instant: int) -> str:
     """Return an instant as text with six digits and Z, for example 2026-03-01T09:30:00.000000Z; it sorts as it reads."""
     seconds, fraction = divmod(instant, SECOND)

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from functools import cached_property
+from typing import Final, Literal, NamedTuple, Protocol
 
 from opsledger.policies.calendar import BusinessTime
 
-__all__ = ["Knows", "Metric", "Rules", "Signal", "Target"]
+__all__ = ["CONCERN_ALL", "Knows", "Metric", "Rules", "Signal", "Target"]
+
+
+CONCERN_ALL: Final = ("policy", "priority_changed", "resolved", "closed", "reopened", "cancelled", "voided")
+"""Kinds of signals that concern every clock."""
 
 
 class Signal(NamedTuple):
@@ -52,7 +57,7 @@ class Metric:
     warn_at_pct: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """What one version of a policy says about clocks.
 
@@ -64,6 +69,15 @@ class Rules:
     targets: Mapping[tuple[str, str, str], Target]
     priority_change: Literal["keep_elapsed", "restart"] = "keep_elapsed"
     earlier_breach: Literal["stands", "erased"] = "stands"
+
+    @cached_property
+    def hearing(self) -> Mapping[str, tuple[Metric, ...]]:
+        """Which metrics a kind of signal concerns at all; kinds that are missing concern none."""
+        pausing = tuple(metric for metric in self.metrics if metric.pause_while)
+        found: dict[str, tuple[Metric, ...]] = dict.fromkeys(CONCERN_ALL, self.metrics) | {"paused": pausing, "resumed": pausing}
+        for kind in {kind for metric in self.metrics for kind in (*metric.start_on, *metric.stop_on)} - found.keys():
+            found[kind] = tuple(metric for metric in self.metrics if kind in metric.start_on or kind in metric.stop_on)
+        return found
 
     def target(self, metric: str, priority: str, level: str) -> Target | None:
         """Return the target, or None where nothing is promised."""

@@ -10,19 +10,17 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field
 
 from opsledger.policies import documents
 from opsledger.policies.calendar import CalendarDefinition
 from opsledger.policies.platform import Availability, Calendars, Changes, Incidents, Maintenance, Onboarding, Performance, Reporting
-from opsledger.policies.support import Priority, Section, Support
+from opsledger.policies.support import LATER, Priority, Section, Support
 
 __all__ = ["OperatingModel", "Priority", "default_calendars", "default_model", "unused"]
-
-_LATER: Final[dict[str, JsonValue]] = {"later": True}
 
 
 class OperatingModel(Section):
@@ -31,12 +29,12 @@ class OperatingModel(Section):
     support: Support
     reporting: Reporting
     calendars: Calendars
-    incidents: Incidents = Field(json_schema_extra=_LATER)
-    availability: Availability = Field(json_schema_extra=_LATER)
-    maintenance: Maintenance = Field(json_schema_extra=_LATER)
-    performance: Performance = Field(json_schema_extra=_LATER)
-    changes: Changes = Field(json_schema_extra=_LATER)
-    onboarding: Onboarding = Field(json_schema_extra=_LATER)
+    incidents: Incidents = Field(json_schema_extra=LATER)
+    availability: Availability = Field(json_schema_extra=LATER)
+    maintenance: Maintenance = Field(json_schema_extra=LATER)
+    performance: Performance = Field(json_schema_extra=LATER)
+    changes: Changes = Field(json_schema_extra=LATER)
+    onboarding: Onboarding = Field(json_schema_extra=LATER)
 
 
 @cache
@@ -56,11 +54,20 @@ def unused(model: type[BaseModel] = OperatingModel, path: str = "", *, later: bo
     """Yield the paths of the fields that no code reads yet, for example `maintenance.notice`."""
     for name, field in model.model_fields.items():
         here = f"{path}.{field.alias or name}".lstrip(".")
-        waits = later or field.json_schema_extra == _LATER
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from unused(field.annotation, here, later=waits)
-        elif waits:
+        waits = later or field.json_schema_extra == LATER
+        parts = list(_models(field.annotation))
+        for part in parts:
+            yield from unused(part, here, later=waits)
+        if waits and not parts:
             yield here
+
+
+def _models(hint: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models that a field holds, as they stand or in a dict, a tuple or a choice."""
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        yield hint
+    for inner in get_args(hint):
+        yield from _models(inner)
 
 
 def _default(name: str) -> str:

@@ -12,13 +12,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from opsledger.policies.duration import Seconds
-from opsledger.policies.support import Priority, Section
+from opsledger.policies.support import LATER, Priority, Section
 
 __all__ = ["Availability", "Calendars", "Changes", "Incidents", "Maintenance", "Onboarding", "Performance", "Reporting"]
 
 Percent = Annotated[Decimal, Field(ge=0, le=100)]
 Cadence = Literal["daily", "weekly", "monthly", "quarterly", "yearly"]
-WallTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-4]):[0-5]\d$")]
+WallTime = Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
 
 
 class Incidents(Section):
@@ -34,8 +34,8 @@ class Reporting(Section):
     """Which months the tables use, and which reports and reviews are due how often."""
 
     month_zone: str
-    reports: dict[str, Cadence]
-    reviews: dict[str, Cadence]
+    reports: dict[str, Cadence] = Field(json_schema_extra=LATER)
+    reviews: dict[str, Cadence] = Field(json_schema_extra=LATER)
 
 
 class Calendars(Section):

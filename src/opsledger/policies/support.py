@@ -9,12 +9,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from opsledger.policies.duration import Seconds, duration
 from opsledger.policies.metric import Metric, Rules, Target
 
-__all__ = ["LEVELS", "PAUSES", "SIGNALS", "Level", "MetricRule", "PauseReason", "Priority", "Section", "Support", "TargetRule"]
+__all__ = ["LATER", "LEVELS", "PAUSES", "SIGNALS", "Level", "MetricRule", "PauseReason", "Priority", "Section", "Support", "TargetRule"]
 
 Level = Literal["l1", "l2", "engineering", "senior_engineering", "executive"]
 LEVELS: Final[tuple[Level, ...]] = ("l1", "l2", "engineering", "senior_engineering", "executive")
@@ -45,6 +45,10 @@ class Priority(StrEnum):
     HIGH = "high"
     MEDIUM = "medium"
     LOW = "low"
+
+
+LATER: Final[dict[str, JsonValue]] = {"later": True}
+"""Marks a field that no code reads yet; `opsledger.policies.operating_model.unused` lists it."""
 
 
 class Section(BaseModel):
@@ -110,7 +114,7 @@ class MetricRule(Section):
 class Tier(Section):
     """What a priority means and what is promised for it."""
 
-    definition: str
+    definition: str = Field(json_schema_extra=LATER)
     targets: dict[str, TargetRule] = Field(description="By metric; a metric that is left out is not promised.")
     escalates: EscalationRule | None = Field(description="Overrides the matrix on every level below its own target.")
 
@@ -118,16 +122,16 @@ class Tier(Section):
 class LevelRule(Section):
     """What a level of support deals with, and after how long a ticket leaves it upwards."""
 
-    scope: str
+    scope: str = Field(json_schema_extra=LATER)
     escalates: EscalationRule | None
 
 
 class Channel(Section):
     """A way in which customers reach us or we them."""
 
-    kind: Literal["assisted", "self_service", "proactive"]
+    kind: Literal["assisted", "self_service", "proactive"] = Field(json_schema_extra=LATER)
     calendar: str
-    audience: Literal["everyone", "enterprise"]
+    audience: Literal["everyone", "enterprise"] = Field(json_schema_extra=LATER)
 
 
 class Support(Section):
@@ -143,7 +147,7 @@ class Support(Section):
     earlier_breach: Literal["stands", "erased"]
     customer_reply_resumes: bool
     customer_reply_reopens: bool
-    follow_up_after: Seconds
+    follow_up_after: Seconds = Field(json_schema_extra=LATER)
     channels: dict[str, Channel]
 
     @model_validator(mode="after")

@@ -7,11 +7,12 @@ reading a fact never asks a tz database again.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ import tzdata
 
 from opsledger.errors import BadInput
 from opsledger.policies.instants import DAY_S
+from opsledger.policies.intervals import Interval, union
 
 __all__ = ["VERSION", "LocalTime", "local_time"]
 
@@ -35,7 +37,10 @@ class LocalTime:
 
     def read(self, second: int) -> int:
         """Return what a local clock reads at a UTC second, as seconds since 1970-01-01T00:00 local."""
-        return second + self.offsets[max(0, bisect_right(self.starts, second) - 1)]
+        return second + self._offset(second)
+
+    def _offset(self, second: int) -> int:
+        return self.offsets[max(0, bisect_right(self.starts, second) - 1)]
 
     def first(self, reading: int) -> int:
         """Return the first UTC second at which the local clock reads `reading` or later.
@@ -51,6 +56,16 @@ class LocalTime:
             if candidate < end:
                 return candidate
         raise AssertionError("the last offset holds for ever")
+
+    def within(self, low: int, high: int) -> list[Interval]:
+        """Return the UTC seconds at which the local clock reads in [low, high): none in a gap, two spans where a fold parts them."""
+        spans = self.stretches(low - 2 * DAY_S, high + 2 * DAY_S)
+        return union((max(begin, low - self._offset(begin)), min(end, high - self._offset(begin))) for begin, end in spans)
+
+    def stretches(self, begin: int, end: int) -> list[Interval]:
+        """Return [begin, end) cut where the offset changes."""
+        cuts = self.starts[bisect_right(self.starts, begin) : bisect_left(self.starts, end)]
+        return list(pairwise((begin, *cuts, end)))
 
     def between(self, begin: int, end: int) -> LocalTime:
         """Return the offsets that hold in [begin, end)."""
