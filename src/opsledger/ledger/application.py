@@ -6,30 +6,46 @@ this way: they are returned by decisions, and `save` says so.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Never, cast
 
+import msgspec
 from eventsourcing.application import Application
 from eventsourcing.domain import DomainEventProtocol
-from eventsourcing.persistence import Mapper, Notification, StoredEvent
+from eventsourcing.persistence import Mapper, StoredEvent
 
-from opsledger.domain.fact import fact_types
 from opsledger.domain.recorded import Recorded
 from opsledger.errors import NoLedger, Refused, Unavailable, WrongFormat
+from opsledger.ledger.codec import read
+from opsledger.ledger.recorder import LedgerNotification
 from opsledger.ledger.store import FORMAT, Store
 from opsledger.ledger.url import LedgerUrl, parse_url
 
-__all__ = ["LedgerApplication", "create_store", "environment", "open_store"]
+__all__ = ["LedgerApplication", "LedgerEvent", "create_store", "environment", "open_store"]
+
+
+class LedgerEvent(Recorded, frozen=True, gc=False):
+    """A fact in its envelope, as a domain event of the eventsourcing library."""
+
+    @property
+    def originator_id(self) -> str:
+        """The stream."""
+        return self.stream
+
+    @property
+    def originator_version(self) -> int:
+        """The place in the stream, from 1."""
+        return self.version
 
 
 class _Mapper(Mapper[str]):
-    """Stored events to facts in their envelopes, as far as the library's notifications carry one."""
+    """Stored events to facts in their envelopes."""
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
-        position = stored_event.id if isinstance(stored_event, Notification) else 0
-        fact = fact_types()[stored_event.topic].decoder.decode(stored_event.state)
-        stream, version = str(stored_event.originator_id), stored_event.originator_version
-        recorded = Recorded(position, stream, version, stored_event.topic, 0, 0, fact)
-        return cast(DomainEventProtocol[str], recorded)
+        assert isinstance(stored_event, LedgerNotification), "the ledger's recorders give nothing else"
+        event = LedgerEvent(*msgspec.structs.astuple(read(stored_event.row)))
+        return cast(DomainEventProtocol[str], event)
 
 
 class LedgerApplication(Application[str]):
@@ -47,16 +63,30 @@ class LedgerApplication(Application[str]):
             "ledger.save", "Facts enter the ledger by decisions: use OpsLedger.by(...).record(decision, id, ...) instead of save."
         )
 
+    def close(self) -> None:
+        """Close all connections once nobody uses them."""
+        cast(Any, self.recorder).close()
+        super().close()
 
-_PERSISTENCE: Final = {"sqlite": "opsledger.ledger.sqlite:Factory", "postgresql": "opsledger.ledger.postgres:Factory"}
+
+_MODULES: Final = {"sqlite": "opsledger.ledger.sqlite", "postgresql": "opsledger.ledger.postgres"}
+_RECORDERS: Final = {"sqlite": "SQLiteLedgerRecorder", "postgresql": "PostgresLedgerRecorder"}
 
 
 def environment(url: str | LedgerUrl) -> dict[str, str]:
-    """Return the settings with which the eventsourcing library opens a ledger."""
+    """Return the settings with which the eventsourcing library opens a ledger, whatever the process's environment says."""
     where = parse_url(url) if isinstance(url, str) else url
-    common = {"PERSISTENCE_MODULE": _PERSISTENCE[where.kind], "ORIGINATOR_ID_TYPE": "text", "CREATE_TABLE": "n"}
+    module = _MODULES[where.kind]
+    common = {
+        "PERSISTENCE_MODULE": f"{module}:Factory",
+        "APPLICATION_RECORDER_TOPIC": f"{module}:{_RECORDERS[where.kind]}",
+        "ORIGINATOR_ID_TYPE": "text",
+        "CREATE_TABLE": "n",
+    }
     if where.kind == "sqlite":
         return {**common, "SQLITE_DBNAME": where.path.absolute().as_uri()}
+    from psycopg.conninfo import make_conninfo
+
     known = where.connection()
     more = {key: value for key, value in known.items() if key not in ("dbname", "host", "port", "user", "password")}
     return {
@@ -69,7 +99,7 @@ def environment(url: str | LedgerUrl) -> dict[str, str]:
         "POSTGRES_SCHEMA": where.schema,
         "POSTGRES_POOL_SIZE": "1",
         "POSTGRES_MAX_OVERFLOW": "19",
-        "POSTGRES_CONNINFO": " ".join(f"{key}={value}" for key, value in more.items()),
+        "POSTGRES_CONNINFO": make_conninfo(**more),
     }
 
 
@@ -77,40 +107,47 @@ def create_store(where: LedgerUrl, meta: dict[str, str]) -> Store:
     """Create the log's tables, or leave those that exist, and return the store."""
     if where.kind == "sqlite" and not where.path.absolute().parent.is_dir():
         raise NoLedger("ledger.no_folder", f"There is no folder {where.path.parent} for {where.path.name}; make it first.")
-    store = _store(where)
-    store.initialise(meta)
-    return cast(Store, store)
+    with _store(where) as store:
+        if not store.exists():
+            store.initialise(meta)
+        return _readable(where, store)
 
 
 def open_store(where: LedgerUrl) -> Store:
     """Return the store of a ledger that exists, after checking that this program reads its format."""
+    missing = NoLedger("ledger.missing", f"There is no ledger at {where.shown}; create one with `opsledger init`.")
     if where.kind == "sqlite" and not where.path.is_file():
-        raise NoLedger("ledger.missing", f"There is no ledger at {where.shown}; create one with `opsledger init`.")
-    store = cast(Store, _store(where))
-    try:
-        meta = store.meta()
-    except Unavailable:
-        raise
-    except Exception:
-        store.close()
-        raise NoLedger("ledger.missing", f"There is no ledger at {where.shown}; create one with `opsledger init`.") from None
-    found = int(meta.get("format", "0"))
-    if found != FORMAT:
-        store.close()
-        which = "newer" if found > FORMAT else "older"
+        raise missing
+    with _store(where) as store:
+        if not store.exists():
+            raise missing
+        return _readable(where, store)
+
+
+def _readable(where: LedgerUrl, store: Store) -> Store:
+    found = store.meta().get("format", "")
+    if found != str(FORMAT):
+        which = (
+            f"format {found}, {'newer' if int(found) > FORMAT else 'older'} than" if found.isdecimal() else "no format that is known beside"
+        )
         raise WrongFormat(
-            "ledger.format",
-            f"The ledger at {where.shown} has format {found}, {which} than format {FORMAT} of this program; use the program that fits.",
+            "ledger.format", f"The ledger at {where.shown} has {which} format {FORMAT} of this program; use the program that fits."
         )
     return store
 
 
-def _store(where: LedgerUrl) -> Any:
+@contextmanager
+def _store(where: LedgerUrl) -> Iterator[Any]:
+    """Give the store, and close it again when what is done with it fails."""
     _reachable(where)
     application = LedgerApplication(environment(where))
     recorder: Any = application.recorder
     recorder.application = application  # an application that nobody holds closes its connections
-    return recorder
+    try:
+        yield recorder
+    except BaseException:
+        recorder.close()
+        raise
 
 
 def _reachable(where: LedgerUrl) -> None:

@@ -6,21 +6,28 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from opsledger.ledger.sqlite_pool import write_ahead
 from opsledger.ledger.url import LedgerUrl
 
 __all__ = ["engine"]
 
+_PATIENCE_S = 30
 
-def engine(where: LedgerUrl, what: Literal["tables", "keys"]) -> sa.Engine:
-    """Return an engine whose unqualified names are those of the ledger's tables or keys: a file of its own, or a schema."""
+
+def engine(where: LedgerUrl, what: Literal["tables", "keys", "itself"]) -> sa.Engine:
+    """Return an engine whose unqualified names are those of the ledger's tables or keys: a file of its own, or a schema.
+
+    `itself` is the very file or schema that the URL names, for tables that stand alone, as those of a replay do.
+    """
     if where.kind == "sqlite":
-        made = sa.create_engine(f"sqlite:///{where.beside(what + '.db')}", connect_args={"timeout": 30})
-        sa.event.listen(made, "connect", _sqlite)
+        path = where.path if what == "itself" else where.beside(f"{what}.db")
+        made = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": _PATIENCE_S})
+        sa.event.listen(made, "connect", _durable if what == "keys" else _quick)
         sa.event.listen(made, "begin", _begin)
         return made
     import psycopg
 
-    schema = f"{where.schema}_{what}"
+    schema = where.schema if what == "itself" else f"{where.schema}_{what}"
 
     def connect() -> Any:
         connection = psycopg.connect(where.conninfo)
@@ -31,12 +38,17 @@ def engine(where: LedgerUrl, what: Literal["tables", "keys"]) -> sa.Engine:
     return sa.create_engine("postgresql+psycopg://", creator=connect, pool_size=2, max_overflow=18)
 
 
-def _sqlite(connection: Any, _: Any) -> None:
+def _quick(connection: Any, _: Any) -> None:
+    """Tables can be rebuilt from the log: a commit does not wait for the disk."""
     connection.isolation_level = None  # transactions are begun below, with the write lock taken at the first write
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.close()
+    write_ahead(connection, _PATIENCE_S)
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _durable(connection: Any, _: Any) -> None:
+    """A key that is lost after a fact was sealed under it would be an erasure."""
+    _quick(connection, _)
+    connection.execute("PRAGMA synchronous = FULL")
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -27,6 +27,8 @@ __all__ = ["DataKey", "Keys", "LocalKeys", "commitment", "kek_path"]
 
 _KEK_FILE: Final = "OPSLEDGER_KEK_FILE"
 _FRESH_S: Final = 30.0
+_KEK_BYTES: Final = 32
+_LOCK: Final = 0x6F70736B  # names the lock under which the tables of a key store are made
 
 
 class DataKey(NamedTuple):
@@ -93,18 +95,20 @@ class LocalKeys:
     def create(cls, where: LedgerUrl, ledger_id: str) -> LocalKeys:
         """Make the store and its key-encryption key, or open those that exist."""
         keys = cls(where, ledger_id)
-        if not keys._path.exists():
-            keys._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(keys._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(32))
-        if where.kind == "postgresql":
-            with keys._engine.begin() as connection:
-                connection.execute(sa.schema.CreateSchema(f"{where.schema}_keys", if_not_exists=True))
-        _METADATA.create_all(keys._engine)
         if where.kind == "sqlite":
-            where.beside("keys.db").chmod(0o600)
-        keys._insert(_STORE, name="mac", wrapped=keys._wrap(secrets.token_bytes(32)))
+            _private(where.beside("keys.db"), b"")  # before SQLite makes it, for others to read
+        with _Told(), keys._engine.begin() as connection:
+            if where.kind == "sqlite":
+                connection.exec_driver_sql("ROLLBACK")  # take the write lock from the start, for others may be at it too
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, 1)))
+                connection.execute(sa.schema.CreateSchema(f"{where.schema}_keys", if_not_exists=True))
+            for table in _METADATA.sorted_tables:
+                connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            if connection.execute(sa.select(_STORE).filter_by(name="mac")).one_or_none() is None:
+                _private(keys._path, secrets.token_bytes(_KEK_BYTES))
+                connection.execute(sa.insert(_STORE).values(name="mac", wrapped=keys._wrap(secrets.token_bytes(32))))
         return keys
 
     def for_subject(self, subject: str) -> DataKey:
@@ -196,6 +200,9 @@ class LocalKeys:
                     f"The key file {self._path} cannot be read ({error.strerror}); name it with {_KEK_FILE}. "
                     "Without it personal fields can neither be sealed nor read.",
                 ) from None
+            if len(self._kek) != _KEK_BYTES:
+                self._kek = None
+                raise KeysError("keys.wrong_kek", f"The key file {self._path} holds no key of {_KEK_BYTES} bytes; give the right one.")
         return self._kek
 
 
@@ -209,6 +216,20 @@ class _Told:
         if isinstance(error, SQLAlchemyError):
             cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
             raise KeysError("keys.unavailable", f"The key store cannot be used: {cause}.") from None
+
+
+def _private(path: Path, content: bytes) -> None:
+    """Make a file that only its owner may read; leave one that is there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise KeysError("keys.not_made", f"The file {path} cannot be made ({error.strerror}); let this user write there.") from None
 
 
 def kek_path(where: LedgerUrl, ledger_id: str) -> Path:

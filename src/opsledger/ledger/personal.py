@@ -78,7 +78,7 @@ class Sealer:
         try:
             bound = self._bound(recorded.stream, recorded.version, field, key)
             return msgspec.json.decode(AESGCM(key.key).decrypt(box[1:13], box[13:], bound))
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # the latter for a part that was cut short
             raise KeysError(
                 "personal.tampered",
                 f"The sealed part of {field} at position {recorded.position} does not belong there; somebody changed or moved it.",

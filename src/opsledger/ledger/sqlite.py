@@ -9,83 +9,41 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from threading import Event
 from typing import Any, Final
-from uuid import UUID
 
-from eventsourcing.persistence import ApplicationRecorder, IntegrityError, Notification, StoredEvent, Subscription
-from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteConnectionPool, SQLiteDatastore, SQLiteFactory
+from eventsourcing.persistence import ConnectionPoolClosedError, ConnectionUnavailableError
+from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore, SQLiteFactory
 from eventsourcing.utils import Environment, EnvType
 
-from opsledger.errors import Refused, StoreError, Unavailable
+from opsledger.errors import NoLedger, OpsledgerError, Refused, StoreError, Unavailable
 from opsledger.ledger.envelope import Answered, Append, Appended, Head, NewFact, Row
-from opsledger.ledger.plain import plain_facts
-from opsledger.ledger.store import FORMAT, FUTURE_US, KeyTaken, SourceTaken, StreamMoved
+from opsledger.ledger.recorder import Recorder
+from opsledger.ledger.sqlite_pool import PatientPool
+from opsledger.ledger.sqlite_tables import CREATION
+from opsledger.ledger.store import FORMAT, KeyTaken, SourceTaken, StreamMoved, within
 
 __all__ = ["Factory", "SQLiteLedgerRecorder"]
 
-COLUMNS: Final = ", ".join(Row._fields)
-_TABLES: Final = (
-    "CREATE TABLE IF NOT EXISTS ledger_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    f"""CREATE TABLE IF NOT EXISTS ledger_event (
-        position INTEGER PRIMARY KEY,
-        stream TEXT NOT NULL,
-        version INTEGER NOT NULL,
-        topic TEXT NOT NULL,
-        revision INTEGER NOT NULL,
-        state BLOB NOT NULL,
-        occurred_at INTEGER NOT NULL,
-        recorded_at INTEGER NOT NULL,
-        recorded_by TEXT NOT NULL,
-        role TEXT NOT NULL,
-        command_id TEXT NOT NULL,
-        correlation_id TEXT,
-        causation_id TEXT,
-        source TEXT,
-        source_id TEXT,
-        CONSTRAINT ledger_event_stream_version UNIQUE (stream, version),
-        CONSTRAINT ledger_event_not_from_the_future CHECK (occurred_at <= recorded_at + {FUTURE_US})
-    )""",
-    "CREATE UNIQUE INDEX IF NOT EXISTS ledger_event_source ON ledger_event (source, source_id) WHERE source IS NOT NULL",
-    """CREATE TABLE IF NOT EXISTS ledger_request (
-        key TEXT NOT NULL, decision TEXT NOT NULL, stream TEXT NOT NULL, mac TEXT NOT NULL, version INTEGER NOT NULL,
-        first_position INTEGER, facts INTEGER NOT NULL, PRIMARY KEY (key, decision, stream)) WITHOUT ROWID""",
-    """CREATE TABLE IF NOT EXISTS ledger_source (
-        source TEXT NOT NULL, source_id TEXT NOT NULL, mac TEXT NOT NULL, PRIMARY KEY (source, source_id)) WITHOUT ROWID""",
-    "CREATE TABLE IF NOT EXISTS ledger_part (digest TEXT PRIMARY KEY, key_id TEXT NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID",
-)
-_KEYS: Final = {
-    "ledger_event": "position = NEW.position OR (stream = NEW.stream AND version = NEW.version)",
-    "ledger_request": "key = NEW.key AND decision = NEW.decision AND stream = NEW.stream",
-    "ledger_source": "source = NEW.source AND source_id = NEW.source_id",
-    "ledger_part": "digest = NEW.digest",
-}
-_TRIGGERS: Final = tuple(
-    f"CREATE TRIGGER IF NOT EXISTS {table}_{act} BEFORE {act.upper()} ON {table} {when} BEGIN SELECT RAISE(ABORT, '{table}: {told}'); END"
-    for table, taken in _KEYS.items()
-    for act, when, told in (
-        ("update", "", "rows are never changed"),
-        ("delete", "", "rows are never removed"),
-        ("insert", f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {taken})", "taken"),
-    )
-)
-_INSERT: Final = f"INSERT INTO ledger_event ({COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
-_SELECT: Final = f"SELECT {COLUMNS} FROM ledger_event"
+_COLUMNS: Final = ", ".join(Row._fields)
+_PATIENCE_S: Final = 30
+"""How long an append waits for the write lock of others; SQLITE_LOCK_TIMEOUT in the environment says otherwise."""
+
+_INSERT: Final = f"INSERT INTO ledger_event ({_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
+_INSERT_PART: Final = """INSERT INTO ledger_part SELECT :digest, :key_id, :sealed
+    WHERE NOT EXISTS (SELECT 1 FROM ledger_part WHERE digest = :digest)"""
+_INSERT_SOURCE: Final = "INSERT INTO ledger_source VALUES (?, ?, ?)"
+_INSERT_REQUEST: Final = "INSERT INTO ledger_request VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT_META: Final = """INSERT INTO ledger_meta SELECT :key, :value
+    WHERE NOT EXISTS (SELECT 1 FROM ledger_meta WHERE key = :key)"""
+_SELECT: Final = f"SELECT {_COLUMNS} FROM ledger_event"
+_VERSION: Final = "SELECT coalesce(max(version), 0) FROM ledger_event WHERE stream = ?"
 _HEAD: Final = "SELECT position, recorded_at FROM ledger_event ORDER BY position DESC LIMIT 1"
 
 
-class _PatientPool(SQLiteConnectionPool):
-    """Closes only when nobody holds a connection: the library closes them under other threads, which crashed the interpreter."""
-
-    def close(self) -> None:
-        with self._put_condition:
-            self._put_condition.wait_for(lambda: not self._in_use, timeout=60)
-        super().close()
-
-
-class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
+class SQLiteLedgerRecorder(Recorder, SQLiteApplicationRecorder):  # type: ignore[misc]  # None where empty, as its suite asks
     """The store of the log, and an eventsourcing recorder besides."""
 
     def __init__(self, datastore: SQLiteDatastore, events_table_name: str = "ledger_event") -> None:
@@ -93,28 +51,35 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
         self._moved = Event()
 
     def construct_create_table_statements(self) -> list[str]:
-        return [*_TABLES, *_TRIGGERS]
+        return list(CREATION)
 
     # The contract of a store.
 
     def append(self, append: Append) -> Appended:
         with self._told("append"), self._writing() as cursor:
-            last = cursor.execute(_HEAD).fetchone() or (0, 0)
+            last_position, last_at = cursor.execute(_HEAD).fetchone() or (0, 0)
             clock = time.time_ns() // 1000
             for stream, version in append.guards.items():
-                if cursor.execute("SELECT 1 FROM ledger_event WHERE stream = ? AND version = ?", (stream, version + 1)).fetchone():
-                    raise StreamMoved("stream.moved", f"{stream} went on beyond version {version} meanwhile.")
-            cursor.executemany(_INSERT, _numbered(append.facts, last, clock))
-            first = last[0] + 1
-            cursor.executemany("INSERT OR IGNORE INTO ledger_part VALUES (?, ?, ?)", append.parts)
-            cursor.executemany("INSERT INTO ledger_source VALUES (?, ?, ?)", append.sources)
-            cursor.executemany(
-                "INSERT INTO ledger_request VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(r.key, r.decision, r.stream, r.mac, r.version, first + r.first if r.facts else None, r.facts) for r in append.requests],
-            )
+                (found,) = cursor.execute(_VERSION, (stream,)).fetchone()
+                if found != version:
+                    raise StreamMoved("stream.moved", f"{stream} stands at version {found}, not at {version} as the decision saw it.")
+            first = last_position + 1
+            rows = _numbered(append.facts, first, last_at, clock)
+            cursor.executemany(_INSERT, rows)
+            if append.parts:
+                cursor.executemany(_INSERT_PART, [part._asdict() for part in append.parts])
+            if append.sources:
+                cursor.executemany(_INSERT_SOURCE, append.sources)
+            if append.requests:
+                cursor.executemany(
+                    _INSERT_REQUEST,
+                    [
+                        (r.key, r.decision, r.stream, r.mac, r.version, first + r.first if r.facts else None, r.facts)
+                        for r in append.requests
+                    ],
+                )
         self._moved.set()
-        recorded = append.facts[-1].recorded_at if append.facts else None
-        return Appended(first, max(last[1], clock if recorded is None else recorded), clock, last[1])
+        return Appended(first, rows[-1].recorded_at if rows else last_at, clock, last_at)
 
     def head(self) -> Head:
         found = self._rows(_HEAD)
@@ -124,7 +89,8 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
         return self._log(f"{_SELECT} WHERE stream = ? AND version > ? ORDER BY version", (stream, after))
 
     def streams(self, prefix: str) -> list[Row]:
-        return self._log(f"{_SELECT} WHERE stream >= ? AND stream < ? ORDER BY position", (prefix, _after(prefix)))
+        inside, values = within(prefix, "?")
+        return self._log(f"{_SELECT} WHERE {inside} ORDER BY position", values)
 
     def heads(self, streams: Sequence[str]) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -135,16 +101,18 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
         return found
 
     def heads_within(self, prefix: str) -> dict[str, int]:
-        statement = "SELECT stream, max(version) FROM ledger_event WHERE stream >= ? AND stream < ? GROUP BY stream"
-        return dict(self._rows(statement, (prefix, _after(prefix))))
+        inside, values = within(prefix, "?")
+        return dict(self._rows(f"SELECT stream, max(version) FROM ledger_event WHERE {inside} GROUP BY stream", values))
 
     def page(self, after: int, limit: int, *, until: int | None = None) -> list[Row]:
-        return self._log(f"{_SELECT} WHERE position > ? AND position <= ? ORDER BY position LIMIT ?", (after, until or 1 << 62, limit))
+        last = 1 << 62 if until is None else until
+        return self._log(f"{_SELECT} WHERE position > ? AND position <= ? ORDER BY position LIMIT ?", (after, last, limit))
 
     def stream_page(self, after: tuple[str, int], limit: int, *, until: int, prefix: str = "") -> list[Row]:
+        inside, values = within(prefix, "?")
         return self._log(
-            f"{_SELECT} WHERE (stream, version) > (?, ?) AND stream < ? AND position <= ? ORDER BY stream, version LIMIT ?",
-            (*max(after, (prefix, 0)), _after(prefix), until, limit),
+            f"{_SELECT} WHERE (stream, version) > (?, ?) AND {inside} AND position <= ? ORDER BY stream, version LIMIT ?",
+            (*after, *values, until, limit),
         )
 
     def position_at(self, recorded_at: int) -> int:
@@ -179,12 +147,26 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
     def meta(self) -> Mapping[str, str]:
         return dict(self._rows("SELECT key, value FROM ledger_meta"))
 
+    def exists(self) -> bool:
+        """Return whether a ledger lives here. Raises NoLedger where something else does, which is left byte for byte as it is."""
+        with self._told("open"):
+            try:
+                looking = sqlite3.connect(f"{self.datastore.pool.db_name}?mode=rw", uri=True, timeout=_PATIENCE_S)
+            except sqlite3.OperationalError:
+                return False  # there is no file
+            with closing(looking):
+                tables = {name for (name,) in looking.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and "ledger_meta" not in tables:
+            raise NoLedger("ledger.foreign", "The SQLite file belongs to another program; name the ledger's file, or a new one.")
+        return bool(tables)
+
     def initialise(self, meta: Mapping[str, str]) -> None:
-        """Create the tables and say what the ledger is. Does nothing to a ledger that exists."""
+        """Create the tables and say what the ledger is. Does nothing to a ledger that exists; several may try at once."""
         with self._told("create"), self._writing() as cursor:
             for statement in self.create_table_statements:
                 cursor.execute(statement)
-            cursor.executemany("INSERT OR IGNORE INTO ledger_meta VALUES (?, ?)", {"format": str(FORMAT), **meta}.items())
+            given = {"format": str(FORMAT), **meta}
+            cursor.executemany(_INSERT_META, [{"key": key, "value": value} for key, value in given.items()])
 
     def wait(self, after: int, timeout: float) -> bool:
         end = time.monotonic() + timeout
@@ -199,52 +181,10 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
     def close(self) -> None:
         self.datastore.close()
 
-    # The library's recorder.
-
-    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:
-        if not stored_events:
-            return []
-        try:
-            appended = self.append(Append(facts=plain_facts(stored_events)))
-        except StreamMoved as error:
-            raise IntegrityError(error.sentence) from error
-        return list(range(appended.first_position, appended.first_position + len(stored_events)))
-
-    def select_events(
-        self, originator_id: UUID | str, *, gt: int | None = None, lte: int | None = None, desc: bool = False, limit: int | None = None
-    ) -> list[StoredEvent]:
-        stream = originator_id.hex if isinstance(originator_id, UUID) else originator_id
-        order = "DESC" if desc else "ASC"
-        rows = self._rows(
-            "SELECT stream, version, topic, state FROM ledger_event WHERE stream = ? AND version > ? AND version <= ? "
-            f"ORDER BY version {order} LIMIT ?",
-            (stream, -1 if gt is None else gt, 1 << 62 if lte is None else lte, -1 if limit is None else limit),
-        )
-        return [StoredEvent(self.convert_originator_id(row[0]), *row[1:]) for row in rows]
-
-    def select_notifications(
-        self,
-        start: int | None,
-        limit: int,
-        stop: int | None = None,
-        topics: Sequence[str] = (),
-        *,
-        inclusive_of_start: bool = True,
-    ) -> list[Notification]:
-        low = 0 if start is None else start - (1 if inclusive_of_start else 0)
-        named = f"AND topic IN ({', '.join('?' * len(topics))}) " if topics else ""
-        rows = self._rows(
-            f"SELECT stream, version, topic, state, position FROM ledger_event WHERE position > ? AND position <= ? {named}"
-            "ORDER BY position LIMIT ?",
-            (low, 1 << 62 if stop is None else stop, *topics, limit),
-        )
-        return [Notification(self.convert_originator_id(row[0]), *row[1:]) for row in rows]
-
-    def max_notification_id(self) -> int | None:  # type: ignore[override]  # None when empty, as the library's suite asks
-        return self.head().position or None
-
-    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
-        return _Polling(self, gt, topics)
+    @property
+    def has_uuids(self) -> bool:
+        """Return whether the library takes the names of streams for UUIDs, as its own suites do."""
+        return self.datastore.originator_id_type == "uuid"
 
     # Underneath.
 
@@ -275,67 +215,49 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
         """Say in one sentence what the database could not do."""
         try:
             yield
-        except sqlite3.IntegrityError as error:
-            raise _integrity(str(error)) from None
-        except sqlite3.OperationalError as error:
-            raise _operational(act, str(error)) from None
         except sqlite3.Error as error:
-            raise StoreError("store.failed", f"The ledger's SQLite file could not {act}: {error}.") from None
+            raise _sentence(act, error) from None
+        except ConnectionPoolClosedError:
+            raise StoreError("store.closed", f"The ledger was closed before it could {act}; open it again.") from None
+        except ConnectionUnavailableError:
+            raise Unavailable("store.busy", f"Other threads kept the ledger too busy to {act}; repeat.") from None
 
 
-def _numbered(facts: Sequence[NewFact], last: tuple[int, int], clock: int) -> Iterator[tuple[Any, ...]]:
-    position, recorded_at = last
-    for fact in facts:
-        position += 1
+def _numbered(facts: Sequence[NewFact], first: int, recorded_at: int, clock: int) -> list[Row]:
+    rows = []
+    for position, fact in enumerate(facts, first):
         recorded_at = max(recorded_at, clock if fact.recorded_at is None else fact.recorded_at)
-        yield (position, *fact[:6], recorded_at, *fact[7:])
+        rows.append(Row._make((position, *fact[:6], recorded_at, *fact[7:])))
+    return rows
 
 
-def _after(prefix: str) -> str:
-    """Return a text above every text that begins with `prefix`."""
-    return prefix + "\U0010ffff"
-
-
-def _integrity(message: str) -> Exception:
-    told: tuple[tuple[str, Callable[[], Exception]], ...] = (
-        ("ledger_event: taken", lambda: StreamMoved("stream.moved", "Somebody recorded on the stream meanwhile.")),
-        ("source", lambda: SourceTaken("source.taken", "Somebody took in one of these records meanwhile.")),
-        ("ledger_request", lambda: KeyTaken("request.taken", "Somebody used the idempotency key meanwhile.")),
-        ("future", lambda: Refused("fact.future", "A fact claims to have happened more than 5 minutes from now; check its time and zone.")),
-    )
-    for part, error in told:
-        if part in message:
-            return error()
-    return StoreError("store.constraint", f"The ledger's SQLite file refused the rows: {message}.")
-
-
-def _operational(act: str, message: str) -> Exception:
-    if "locked" in message or "busy" in message:
+def _sentence(act: str, error: sqlite3.Error) -> OpsledgerError:
+    if isinstance(error, sqlite3.IntegrityError):
+        return _integrity(str(error))
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Unavailable("store.locked", f"The ledger's SQLite file stayed locked while trying to {act}; end the long write and repeat.")
-    if "full" in message:
+    if code == sqlite3.SQLITE_FULL:
         return Unavailable("store.full", f"There is no room on the disk to {act}; nothing was written. Free some and repeat.")
-    return Unavailable("store.unavailable", f"The ledger's SQLite file could not {act}: {message}.")
+    if code == sqlite3.SQLITE_NOTADB:
+        return NoLedger("ledger.not_sqlite", "The file is not an SQLite file; name the ledger's file, or a new one.")
+    if isinstance(error, sqlite3.OperationalError):
+        return Unavailable("store.unavailable", f"The ledger's SQLite file could not {act}: {error}. See that it can be read and written.")
+    return StoreError("store.failed", f"The ledger's SQLite file could not {act}: {error}.")
 
 
-class _Polling(Subscription[ApplicationRecorder]):
-    """Yields notifications in order and waits for more by asking; what other processes write is seen too."""
-
-    def __init__(self, recorder: SQLiteLedgerRecorder, gt: int | None, topics: Sequence[str]) -> None:
-        super().__init__(recorder=recorder, gt=gt, topics=topics)
-        self._ours = recorder
-        self._after = gt or 0
-        self._ready: list[Notification] = []
-
-    def __next__(self) -> Notification:
-        while not self._has_been_stopped:
-            if self._ready:
-                return self._ready.pop(0)
-            self._ready = self._ours.select_notifications(self._after, 500, topics=self._topics, inclusive_of_start=False)
-            if self._ready:
-                self._after = self._ready[-1].id
-            else:
-                self._ours.wait(self._after, 0.1)
-        raise StopIteration
+def _integrity(message: str) -> OpsledgerError:
+    match message:
+        case "ledger_event: key 1 taken":
+            return StreamMoved("stream.moved", "Somebody recorded on the stream meanwhile.")
+        case "ledger_event: key 2 taken" | "ledger_source: key 1 taken":
+            return SourceTaken("source.taken", "Somebody took in one of these records meanwhile.")
+        case "ledger_request: key 1 taken":
+            return KeyTaken("request.taken", "Somebody used the idempotency key meanwhile.")
+        case "CHECK constraint failed: ledger_event_not_from_the_future":
+            return Refused("fact.future", "A fact claims to have happened more than 5 minutes from now; check its time and zone.")
+        case _:
+            return StoreError("store.constraint", f"The ledger's SQLite file refused the rows: {message}.")
 
 
 class Factory(SQLiteFactory):
@@ -345,8 +267,6 @@ class Factory(SQLiteFactory):
 
     def __init__(self, env: Environment | EnvType | None) -> None:
         super().__init__(env)
-        library, self.datastore.pool = (
-            self.datastore.pool,
-            _PatientPool(db_name=self.datastore.pool.db_name, lock_timeout=self.datastore.pool.lock_timeout or 30),
-        )
-        library.close()
+        pool = self.datastore.pool
+        self.datastore.pool = PatientPool(pool.db_name, pool.lock_timeout or _PATIENCE_S)
+        pool.close()

@@ -1,4 +1,4 @@
-"""What every store does. One contract, tested on both databases by one suite (tests/ledger/contract).
+"""What every store does. One contract, held against both databases by one suite (tests/ledger/test_contract.py).
 
 - Positions have no gaps: an append takes the ledger's lock, numbers on from the last row, and commits before the next.
 - `recorded_at` never falls: it is the later of the last row's and the clock's.
@@ -13,7 +13,7 @@ from typing import Protocol
 from opsledger.errors import OpsledgerError
 from opsledger.ledger.envelope import Answered, Append, Appended, Head, Row
 
-__all__ = ["FORMAT", "FUTURE_US", "KeyTaken", "SourceTaken", "Store", "StreamMoved", "pages"]
+__all__ = ["FORMAT", "FUTURE_US", "KeyTaken", "SourceTaken", "Store", "StreamMoved", "pages", "within"]
 
 FORMAT = 1
 """Version of the tables of the log. A program opens only ledgers of its own."""
@@ -91,3 +91,16 @@ def pages(store: Store, after: int, until: int, size: int = 5000) -> Iterator[li
             return
         yield rows
         after = rows[-1].position
+
+
+def within(prefix: str, mark: str) -> tuple[str, tuple[str, ...]]:
+    """Return an SQL condition for the streams that begin with `prefix`, and its values; `mark` is where a value goes.
+
+    A range, so that an index serves it whatever the prefix holds. Both databases compare code points.
+    """
+    for i in reversed(range(len(prefix))):
+        code = ord(prefix[i]) + 1
+        if code <= 0x10FFFF:
+            end = prefix[:i] + chr(0xE000 if code == 0xD800 else code)  # halves of characters are none
+            return f"stream >= {mark} AND stream < {mark}", (prefix, end)
+    return f"stream >= {mark}", (prefix,)

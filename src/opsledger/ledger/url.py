@@ -7,10 +7,10 @@ A PostgreSQL ledger is three schemas: `acme` the log, `acme_tables`, `acme_keys`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote
 
 from opsledger.errors import BadInput
 
@@ -25,7 +25,7 @@ class LedgerUrl:
 
     kind: Literal["sqlite", "postgresql"]
     path: Path = Path()  # of the log, for SQLite
-    conninfo: str = ""  # for PostgreSQL, may carry a password: never shown
+    conninfo: str = field(default="", repr=False)  # for PostgreSQL, may carry a password: never shown
     schema: str = ""
     shown: str = ""  # without password
 
@@ -44,28 +44,35 @@ def parse_url(url: str) -> LedgerUrl:
     """Return what a ledger URL says. Raises BadInput with one sentence and without the password."""
     if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
         path = Path(url.removeprefix("sqlite:///"))
+        if path.name == ":memory:":
+            raise BadInput("url.memory", "A ledger is for keeps and cannot live in memory; name a file, for example sqlite:///ops.db.")
         if path.name.endswith((".tables.db", ".keys.db")):
             raise BadInput("url.not_a_log", f"{path.name} is not a log but a file beside one; name the log itself.")
         return LedgerUrl(kind="sqlite", path=path, shown=url)
     if url.startswith(("postgresql://", "postgres://")):
         return _postgresql(url)
-    scheme = url.partition(":")[0] if ":" in url else ""
-    said = f"The ledger URL begins with '{scheme}:'" if scheme else "The ledger URL has no scheme"
-    raise BadInput("url.malformed", f"{said}, which is not known here; {_EXAMPLES}.")
+    scheme = re.match(r"[a-z][a-z0-9+.-]*://", url, re.IGNORECASE)  # nothing after it is shown: it may be a password
+    said = f"The ledger URL begins with '{scheme[0]}', which is not known here" if scheme else "The ledger URL has no scheme"
+    raise BadInput("url.malformed", f"{said}; {_EXAMPLES}.")
 
 
 def _postgresql(url: str) -> LedgerUrl:
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 
+    place, _, query = url.partition("?")
+    said = query.split("&") if query else []
+    schemas = [unquote(each.removeprefix("schema=")) for each in said if each.startswith("schema=")]
+    rest = "&".join(each for each in said if not each.startswith("schema="))  # as it is written: libpq has rules of its own
+    conninfo = f"{place}?{rest}" if rest else place
     try:
-        parts = urlsplit(url)
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        schema = query.pop("schema", "opsledger")
-        conninfo = urlunsplit(parts._replace(query=urlencode(query)))
         known = conninfo_to_dict(conninfo)
+        ports = [int(port) for port in str(known.get("port") or 0).split(",") if port]
     except (ProgrammingError, ValueError):
         raise BadInput("url.malformed", f"The PostgreSQL URL cannot be read; {_EXAMPLES}.") from None
+    schema = schemas[-1] if schemas else "opsledger"
+    if not all(0 <= port < 1 << 16 for port in ports):
+        raise BadInput("url.malformed", f"The PostgreSQL URL names a port that there is not; {_EXAMPLES}.")
     if not known.get("dbname"):
         raise BadInput("url.no_database", f"The PostgreSQL URL names no database; {_EXAMPLES}.")
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,55}", schema):

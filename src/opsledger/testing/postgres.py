@@ -22,9 +22,50 @@ from typing import Any, Final
 
 import psycopg
 
-__all__ = ["postgres_server"]
+__all__ = ["Server", "own_server", "postgres_server"]
 
 _ENVIRONMENT: Final = "OPSLEDGER_TEST_DATABASE_URL"
+
+
+class Server:
+    """A server of the tests' own, in a folder that goes with it; it may be stopped and started again."""
+
+    def __init__(self, base: Path, binaries: Path, user: pwd.struct_passwd | None, *, durable: bool) -> None:
+        self.url = f"postgresql://postgres@/postgres?host={base}"
+        self._base, self._user = base, user
+        flags = [] if durable else ["-F"]
+        self._command = [str(binaries / "postgres"), "-D", str(base / "d"), "-k", str(base), "-h", "", *flags, "-c", "max_connections=200"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        with (self._base / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, **_as(self._base, self._user))
+        _wait(self.url, self._process, self._base)
+
+    def stop(self) -> None:
+        """End all sessions and stop."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(timeout=60)
+
+
+@contextmanager
+def own_server(*, durable: bool = False) -> Iterator[Server]:
+    """Yield a running server, whatever the environment names. `durable` waits for the disk at each commit, as in real use."""
+    base = Path(tempfile.mkdtemp(prefix="ol", dir="/tmp"))  # a socket's path may have about 100 characters
+    try:
+        binaries = _binaries(base)
+        user = _unprivileged(base)
+        _run([binaries / "initdb", "-D", base / "d", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"], base, user)
+        server = Server(base, binaries, user, durable=durable)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
 
 
 @contextmanager
@@ -33,28 +74,8 @@ def postgres_server(*, durable: bool = False) -> Iterator[str]:
     if url := os.environ.get(_ENVIRONMENT):
         yield url
         return
-    base = Path(tempfile.mkdtemp(prefix="ol", dir="/tmp"))  # a socket's path may have about 100 characters
-    try:
-        binaries = _binaries(base)
-        user = _unprivileged(base)
-        _run([binaries / "initdb", "-D", base / "d", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"], base, user)
-        flags = [] if durable else ["-F"]
-        with (base / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [binaries / "postgres", "-D", base / "d", "-k", base, "-h", "", *flags, "-c", "max_connections=200"],
-                stdout=log,
-                stderr=log,
-                **_as(base, user),
-            )
-        try:
-            url = f"postgresql://postgres@/postgres?host={base}"
-            _wait(url, server, base)
-            yield url
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(timeout=60)
-    finally:
-        shutil.rmtree(base, ignore_errors=True)
+    with own_server(durable=durable) as server:
+        yield server.url
 
 
 def _binaries(base: Path) -> Path:

@@ -57,13 +57,13 @@ class Given:
     facts: tuple[Any, ...]
 
     def when(
-        self, decision: Callable[..., Sequence[Any]], *, at: datetime, by: str = "u-7", role: str = "support", **arguments: Any
+        self, decision: Callable[..., Sequence[Any]], *, at: datetime, by: str = "u-7", in_role: str = "support", **arguments: Any
     ) -> Outcome:
-        """Take a decision at an instant."""
+        """Take a decision at an instant; `role` is left to decisions, some of which take one."""
         stream, known = self.spec.stream, self.spec.known
         history = tuple(recorded(fact, stream, i, known.position + i) for i, fact in enumerate(self.facts, 1))
         state = concept_of(decision).fold(history)
-        moment = Moment(at, by, role, stream, InForce(known, at), history, "c-1")
+        moment = Moment(at, by, in_role, stream, InForce(known, at), history, "c-1")
         try:
             if state is None and not is_starting(decision):
                 raise Unknown("stream.unknown", f"{stream} has no facts, and this decision starts none.")
