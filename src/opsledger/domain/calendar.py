@@ -8,16 +8,16 @@ replay asks no tz database. Hours for the future are published; a past day that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import assert_never
 
 from opsledger.domain.concept import SYSTEM, Moment, another, concept, starts
 from opsledger.domain.fact import At, fact, part
-from opsledger.errors import Refused
+from opsledger.errors import Refused, Unknown
 from opsledger.policies import documents
 from opsledger.policies.calendar import CalendarDefinition, Compiled, compile_calendar
-from opsledger.policies.instants import SECOND, micros
+from opsledger.policies.instants import SECOND, micros, moment
 from opsledger.policies.known import CalendarVersion, extended
 from opsledger.policies.zones import VERSION, LocalTime
 
@@ -101,21 +101,20 @@ Fact = Published | Corrected | Extended
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The newest version's digest and time of effect; no digest once it was corrected."""
+    """How many versions were published; what they say is known to `now.policies`."""
 
-    digest: str
-    effective_from: datetime
+    versions: int
 
 
 @concept("calendar")
 def evolve(calendar: Calendar | None, event: Fact) -> Calendar:
     """Return the calendar after `event`."""
+    known = calendar or Calendar(0)
     match event:
         case Published():
-            return Calendar(event.digest, event.effective_from)
+            return Calendar(known.versions + 1)
         case Corrected() | Extended():
-            assert calendar is not None  # its first fact published it
-            return replace(calendar, digest="") if isinstance(event, Corrected) else calendar
+            return known
         case _:
             assert_never(event)
 
@@ -140,17 +139,18 @@ def publish(
     """
     if not (calendar is None and proposed_by == approved_by == SYSTEM):
         another(approved_by, proposed_by, "this calendar")
-    effective = _whole(effective_from or now.at)
+    effective = moment(-(-micros(effective_from or now.at) // SECOND) * SECOND)
     if effective < now.at and not reason:
         raise Refused(
             "calendar.retroactive", f"The hours would hold from {effective.isoformat()}, before now; say why, or correct a version."
         )
     known = documents.read(CalendarDefinition, definition)
     text = documents.canonical(known)
-    if calendar is not None and calendar.digest == documents.digest(text) and calendar.effective_from <= effective:
+    versions = now.policies.known.versions(now.id)
+    in_force = [version for version in versions if version.effective_from <= micros(effective)]
+    if in_force and in_force[-1].definition == text:
         return ()
     end = _horizon(now, max(now.at, effective), horizon_years)
-    versions = now.policies.known.versions(now.id)
     if versions and effective > _moment(versions[-1].compiled.end):
         raise Refused(
             "calendar.gap", f"The hours known so far end at {_moment(versions[-1].compiled.end).isoformat()}; start there or before."
@@ -207,9 +207,12 @@ def version_after(position: int, event: Fact, versions: tuple[CalendarVersion, .
     """Return the version that a fact at `position` makes or changes, given those known before."""
     if isinstance(event, Published):
         return CalendarVersion(position, micros(event.effective_from), event.hours.compiled(), event.definition)
-    changed = next(
-        version for version in versions if version.position == (event.corrects if isinstance(event, Corrected) else event.extends)
-    )
+    named = event.corrects if isinstance(event, Corrected) else event.extends
+    changed = next((version for version in versions if version.position == named), None)
+    if changed is None:
+        raise Unknown(
+            "calendar.no_version", f"Position {position} changes a version of a calendar at position {named}, where there is none."
+        )
     if isinstance(event, Corrected):
         return changed._replace(compiled=event.hours.compiled(), definition=event.definition)
     return changed._replace(compiled=extended(changed.compiled, event.hours.compiled()))
@@ -233,11 +236,9 @@ def _hours(definition: CalendarDefinition, begin: int, end: int) -> Hours:
 def _horizon(now: Moment, start: datetime, years: int | None) -> int:
     if years is None:
         years = now.policies.in_force.model.calendars.horizon_years
+    if not 1 <= years <= 100:
+        raise Refused("calendar.years", f"Hours are compiled 1 to 100 years ahead, not {years}.")
     return _seconds(datetime(start.year + years + 1, 1, 1, tzinfo=UTC))
-
-
-def _whole(instant: datetime) -> datetime:
-    return instant if instant.microsecond == 0 else instant.replace(microsecond=0) + timedelta(seconds=1)
 
 
 def _seconds(instant: datetime) -> int:
@@ -245,4 +246,4 @@ def _seconds(instant: datetime) -> int:
 
 
 def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    return moment(seconds * SECOND)

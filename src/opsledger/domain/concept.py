@@ -21,7 +21,7 @@ from types import NoneType, UnionType
 from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from opsledger.domain.fact import fact_type
-from opsledger.domain.recorded import Recorded, in_business_order
+from opsledger.domain.recorded import Recorded, in_business_order, until
 from opsledger.errors import Refused, Unknown
 from opsledger.policies.clocks import Clocks, run
 from opsledger.policies.instants import micros, moment
@@ -32,6 +32,7 @@ __all__ = [
     "SYSTEM",
     "Concept",
     "Moment",
+    "Signals",
     "another",
     "clocks_of",
     "concept",
@@ -176,6 +177,15 @@ class Moment:
             instant = clock.due()[0] if clock is not None and clock.live else None
             due[field] = None if instant is None else moment(instant)
         return replace(fact, **due)  # type: ignore[type-var]  # every fact is a dataclass
+
+    def then(self, state: T) -> T:
+        """Return the state as it was at `at`: `state` itself, unless something is recorded already that happened later."""
+        instant = micros(self.at)
+        if all(recorded.occurred_at <= instant for recorded in self.history):
+            return state
+        before = in_business_order(until(self.history, instant)) or self.history[:1]
+        fold: Callable[[Sequence[Recorded]], T] = _BY_STATE[type(state)].fold
+        return fold(before)
 
     def recorded(self, position: int) -> Recorded:
         """Return the fact of this stream at a position of the ledger, for a correction to name."""

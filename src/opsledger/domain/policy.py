@@ -58,17 +58,15 @@ Fact = Published
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The newest version, and the digests of all."""
+    """The number of the newest version; what the versions say is known to `now.policies`."""
 
     version: int
-    effective_from: datetime
-    digest: str
 
 
 @concept("policy")
 def evolve(policy: Policy | None, event: Fact) -> Policy:
     """Return the policy after `event`."""
-    return Policy(event.version, event.effective_from, event.digest)
+    return Policy(event.version)
 
 
 @starts
@@ -96,10 +94,11 @@ def publish(
     if missing:
         raise Refused("policy.no_calendar", f"The model counts on the calendar '{missing[0]}', which is not published; publish it first.")
     effective = effective_from or now.at
-    if effective < now.at and not reason:
+    if micros(effective) < micros(now.at) and not reason:
         raise Refused("policy.retroactive", f"The model would hold from {effective.isoformat()}, before now; say why with a reason.")
     text = documents.canonical(model)
-    if policy is not None and policy.digest == documents.digest(text) and policy.effective_from <= effective:
+    in_force = [each for each in now.policies.known.models() if each.effective_from <= micros(effective)]
+    if in_force and documents.canonical(in_force[-1].model) == text:
         return ()
     published = Published(
         published_at=now.at,

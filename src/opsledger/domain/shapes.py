@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -33,6 +34,8 @@ _NEVER: Final = {
     frozenset: "a frozenset, whose order differs between processes; use a tuple",
     list: "a list, which can be changed; use a tuple",
 }
+_READABLE: Final = (str, int, bool, NoneType, date, Decimal, tuple, dict, UnionType)
+_INSTEAD: Final = "text, int, bool, Decimal, At, date, an enum, a Literal, a tuple or a @part"
 _PLAIN: Final = (str, int, bool, NoneType, datetime, Decimal)
 
 
@@ -57,15 +60,20 @@ def refuse_what_bites(made: type) -> None:
 def _refuse_hint(where: str, hint: Any) -> None:
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        _refuse_hint(where, inner[0])
+        if not (inner[0] is datetime and any(isinstance(mark, msgspec.Meta) and mark.tz for mark in inner[1:])):
+            _refuse_hint(where, inner[0])
         return
     bare = origin or hint
+    if bare is datetime:
+        raise TypeError(f"{where} is a datetime that may have no zone; use At.")
     if bare in _NEVER:
         raise TypeError(f"{where} is {_NEVER[bare]}.")
     if isinstance(bare, TypeVar) or bare is Any or bare is object:
         raise TypeError(f"{where} has no certain type; name one.")
     if isinstance(bare, type) and issubclass(bare, BaseModel):
         raise TypeError(f"{where} is a pydantic model; declare the value object with @part.")
+    if isinstance(bare, type) and not (bare in _READABLE or issubclass(bare, Enum) or hasattr(bare, "__dataclass_fields__")):
+        raise TypeError(f"{where} is a {bare.__name__}, which could not be read back; use {_INSTEAD}.")
     if origin in (Union, UnionType):
         objects = [each for each in inner if hasattr(_bare(each), "__dataclass_fields__") and _bare(each) is not Sealed]
         if len(objects) > 1:

@@ -82,7 +82,8 @@ def deadlines(clocks: Iterable[Clock]) -> Iterator[Deadline]:
         for kind, pct in _thresholds(clock):
             due_at, breach_at = clock.due(clock.target * pct // 100)
             passes_at = breach_at if kind == "breach" else due_at
-            if passes_at is not None and (clock.stopped_at is None or passes_at < clock.stopped_at):
+            # Stopped at the instant of a breach it is met; a level left at its deadline, by the escalation itself, was due.
+            if passes_at is not None and (clock.stopped_at is None or passes_at < clock.stopped_at + (kind != "breach")):
                 yield Deadline(name, cycle, kind, whole_seconds(clock.target), pct, max(passes_at, clock.breach_floor), open=clock.live)
 
 

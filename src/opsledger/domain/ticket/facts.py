@@ -398,13 +398,14 @@ class PolicyReassigned:
 
 @fact("ticket.source_stated", at="stated_at")
 class SourceStated:
-    """What the imported system said of itself: its own state and counters, to be set beside ours."""
+    """What the imported system said of itself: its own state, counters and priority, to be set beside ours."""
 
     stated_at: At
     status: str
     reopen_count: int | None = None
     reassignment_count: int | None = None
     sla_met: bool | None = None
+    priority: str | None = None
 
 
 Fact = (

@@ -9,10 +9,16 @@ from opsledger.errors import Refused
 from opsledger.policies.support import LEVELS, Level, PauseReason, Priority
 
 
+def ended(ticket: Ticket, now: Moment) -> bool:
+    """Return whether nobody works on it any more at `now.at`, as far as is known; of what came before its end nothing is."""
+    return ticket.resolved and now.at >= ticket.status_at
+
+
 def still_open(ticket: Ticket, now: Moment, what: str) -> None:
     """Refuse what an ended ticket does not take; what happened before its end and comes late is let through."""
-    if ticket.resolved and now.at >= ticket.status_at:
-        cure = "reopen it first" if ticket.status in ("resolved", "closed") else "record on the one that stands for it"
+    if ended(ticket, now):
+        cures = {"merged": "record on the one that stands for it", "cancelled": "register a new one", "spam": "register a new one"}
+        cure = cures.get(ticket.status, "reopen it first")
         raise Refused(f"ticket.{ticket.status}", f"A {ticket.status} ticket takes no {what}; {cure}.")
 
 
@@ -63,7 +69,7 @@ def classify(
     ticket: Ticket, now: Moment, /, *, category: str, subcategory: str | None = None, service_id: str | None = None
 ) -> tuple[f.Fact, ...]:
     """Record what the request is about."""
-    if ticket.category == (category, subcategory, service_id):
+    if now.then(ticket).category == (category, subcategory, service_id):
         return ()
     return (f.Classified(classified_at=now.at, category=category, subcategory=subcategory, service_id=service_id),)
 
@@ -71,18 +77,18 @@ def classify(
 def prioritize(ticket: Ticket, now: Moment, /, *, priority: Priority, reason: str | None = None) -> tuple[f.Fact, ...]:
     """Record another priority; a tier that escalates at once does so here."""
     still_open(ticket, now, "change of priority")
-    if ticket.priority == priority:
+    was = now.then(ticket).priority
+    if was == priority:
         return ()
-    changed = now.promise(
-        f.PriorityChanged(changed_at=now.at, was=ticket.priority, priority=priority, requester_id=ticket.requester_id, reason=reason)
-    )
+    changed = now.promise(f.PriorityChanged(changed_at=now.at, was=was, priority=priority, requester_id=ticket.requester_id, reason=reason))
     return (changed, *_at_once(now, ticket.policy, priority, ticket.level, ticket.requester_id, changed))
 
 
 def assign(ticket: Ticket, now: Moment, /, *, group: str | None, assignee_id: str | None = None) -> tuple[f.Fact, ...]:
     """Record who works on it: a group, and perhaps a person of it."""
     still_open(ticket, now, "assignment")
-    if (ticket.group, ticket.assignee_id) == (group, assignee_id):
+    then = now.then(ticket)
+    if (then.group, then.assignee_id) == (group, assignee_id):
         return ()
     return (f.Assigned(assigned_at=now.at, group=group, assignee_id=assignee_id),)
 
@@ -92,11 +98,10 @@ def escalate(
 ) -> tuple[f.Fact, ...]:
     """Record that a person moved the ticket to another level, up or back down."""
     still_open(ticket, now, "escalation")
-    if ticket.level == level:
+    was = now.then(ticket).level
+    if was == level:
         return ()
-    escalated = f.Escalated(
-        escalated_at=now.at, was=ticket.level, level=level, trigger=trigger, requester_id=ticket.requester_id, reason=reason
-    )
+    escalated = f.Escalated(escalated_at=now.at, was=was, level=level, trigger=trigger, requester_id=ticket.requester_id, reason=reason)
     return (now.promise(escalated),)
 
 
@@ -118,7 +123,7 @@ def resume(ticket: Ticket, now: Moment, /) -> tuple[f.Fact, ...]:
 
 def merge(ticket: Ticket, now: Moment, /, *, into_id: str, into: Ticket) -> tuple[f.Fact, ...]:
     """Record that another ticket, whose state is `into`, stands for this one."""
-    if ticket.status == "merged":
+    if ticket.merged_into == into_id:
         return ()
     still_open(ticket, now, "merging")
     if into_id == now.id:

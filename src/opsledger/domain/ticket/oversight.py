@@ -23,7 +23,7 @@ def correct_time(
     held = corrections(now.history).get(corrects, recorded.occurred_at)
     if held != micros(was):
         raise Refused("correction.was", f"Position {corrects} does not say {was.isoformat()}; look at it again with its history.")
-    if to > now.at:
+    if micros(to) > micros(now.at):
         raise Refused("correction.future", f"{to.isoformat()} has not come yet; a fact has happened when it is recorded.")
     if held == micros(to):
         return ()
@@ -81,10 +81,16 @@ def state_source(
     reopen_count: int | None = None,
     reassignment_count: int | None = None,
     sla_met: bool | None = None,
+    priority: str | None = None,
 ) -> tuple[f.Fact, ...]:
     """Record what another system says of this ticket, to be set beside what we compute."""
     stated = f.SourceStated(
-        stated_at=now.at, status=status, reopen_count=reopen_count, reassignment_count=reassignment_count, sla_met=sla_met
+        stated_at=now.at,
+        status=status,
+        reopen_count=reopen_count,
+        reassignment_count=reassignment_count,
+        sla_met=sla_met,
+        priority=priority,
     )
     return (stated,)
 

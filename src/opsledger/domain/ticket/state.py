@@ -46,6 +46,7 @@ class Ticket:
     survey_sent: bool = False
     csat: int | None = None
     articles: tuple[tuple[str, str], ...] = ()
+    merged_into: str | None = None
 
     @property
     def resolved(self) -> bool:
@@ -97,8 +98,6 @@ def evolve(ticket: Ticket | None, event: f.Fact) -> Ticket:
             raise Refused("ticket.unregistered", f"A ticket begins with its registration, not with {type(event).__name__}.")
         return _registered(event)
     match event:
-        case f.Registered():
-            return ticket
         case f.Acknowledged():
             return replace(_worked_on(ticket, event.acknowledged_at), acknowledged_at=event.acknowledged_at)
         case f.Classified():
@@ -129,7 +128,7 @@ def evolve(ticket: Ticket | None, event: f.Fact) -> Ticket:
         case f.Reopened():
             return replace(_status(ticket, "open", event.reopened_at), survey_sent=False)
         case f.Merged():
-            return _status(ticket, "merged", event.merged_at)
+            return replace(_status(ticket, "merged", event.merged_at), merged_into=event.into_id)
         case f.Cancelled():
             return _status(ticket, "cancelled", event.cancelled_at)
         case f.MarkedSpam():
@@ -146,7 +145,9 @@ def evolve(ticket: Ticket | None, event: f.Fact) -> Ticket:
             return ticket
         case f.SolutionVerified() | f.CheckedIn() | f.PreventiveMeasureTaken() | f.ImprovementIdentified() | f.FeedbackForwarded():
             return ticket
-        case f.TimeCorrected() | f.SourceStated() | DeadlineObserved() | DeadlineSuperseded():
+        case f.TimeCorrected():  # if it moves what the status came from, the status holds since then
+            return replace(ticket, status_at=event.now) if event.was == ticket.status_at else ticket
+        case f.Registered() | f.SourceStated() | DeadlineObserved() | DeadlineSuperseded():
             return ticket
         case _:
             assert_never(event)
