@@ -22,7 +22,7 @@ from opsledger.domain.recorded import Recorded
 from opsledger.policies.known import Known
 from opsledger.projections.table import Column, Row, Table
 
-__all__ = ["CalendarChange", "Entity", "Entry", "Knowing", "Projection", "Rows", "Sql", "View"]
+__all__ = ["CalendarChange", "Entity", "Entry", "Knowing", "Projection", "Rows", "Sql", "View", "fingerprint"]
 
 Rows = Mapping[str, Sequence[Row]]
 """Rows by table name, each a tuple in the order of the table's columns."""
@@ -121,6 +121,14 @@ class Sql(NamedTuple):
         if self.postgresql:
             return f"(floor(extract(epoch FROM {stop}))::bigint - floor(extract(epoch FROM {start}))::bigint)"
         return f"(CAST(strftime('%s', {stop}) AS INTEGER) - CAST(strftime('%s', {start}) AS INTEGER))"
+
+    def later(self, one: str, other: str) -> str:
+        """The later of two instants, neither null."""
+        return f"{'greatest' if self.postgresql else 'max'}({one}, {other})"
+
+    def earlier(self, one: str, other: str) -> str:
+        """The earlier of two instants, neither null."""
+        return f"{'least' if self.postgresql else 'min'}({one}, {other})"
 
     def true(self) -> str:
         """Yes, as a boolean column takes it."""

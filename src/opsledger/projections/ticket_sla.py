@@ -243,7 +243,7 @@ def _judge(state: _State, position: int, *, everything: bool) -> None:
     """Add a verdict for each clock whose outcome or due time became another one with the fact at `position`."""
     newest = state.newest
     gone = set(state.judged) if everything else set()
-    for clock in state.clocks:
+    for clock in state.clocks if everything else state.clocks.recent():
         which = (clock.metric.name, clock.cycle)
         gone.discard(which)
         taken_of = (clock.mode, clock.since, clock.target, clock.stopped_at, clock.cancelled, clock.calendar_name, clock.policy)

@@ -126,7 +126,7 @@ def fold(state: _State, recorded: Recorded) -> _State:
         case t.Resumed():
             row["status"], row["pause_reason"] = "open", None
         case t.Resolved():
-            row["status"], row["pause_reason"], row["resolved_at"] = "resolved", None, at
+            row["status"], row["pause_reason"], row["resolved_at"], row["closed_at"] = "resolved", None, at, None
         case t.Closed():
             row["resolved_at"] = row["resolved_at"] or at
             row["status"], row["pause_reason"], row["closed_at"] = "closed", None, at

@@ -28,15 +28,19 @@ def as_of(store: Store, *, position: int | None = None, known_at: int | None = N
     if position is None:
         position = head.position if known_at is None else store.position_at(known_at)
     if position == 0:
-        raise BadInput("replay.nothing", f"Nothing was recorded by {iso(known_at or 0)}; ask for a later time.")
+        raise BadInput(
+            "replay.nothing",
+            f"Nothing was recorded by {iso(known_at or 0)}; ask for a later time, or for imported history by --effective-at.",
+        )
     recorded_at = store.page(position - 1, 1)[0].recorded_at
     return AsOf(position, recorded_at, next(at for at in (effective_at, known_at, recorded_at) if at is not None))
 
 
 def replay(store: Store, tables: Tables, shown: AsOf, progress: Progress | None = None) -> None:
-    """Write the tables as `shown` says into an empty database."""
+    """Write the tables as `shown` says into a database that is empty, or was left empty by a replay that broke off."""
     with tables.told(), tables.engine.connect() as connection:
-        if sa.inspect(connection).get_table_names():
+        strange = set(sa.inspect(connection).get_table_names()) - set(tables.schema.metadata.tables)
+        if strange or tables.standing():
             raise BadInput("replay.into", "The database to replay into has tables already; give a new file or an empty schema.")
     with tables.writing() as connection:
         tables.schema.prepare(connection)

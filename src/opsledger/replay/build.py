@@ -73,9 +73,7 @@ def fold_stream(
     single: dict[str, list[Row]] = {}
     for projection in projections:
         if isinstance(projection, Entry):
-            for recorded in fresh:
-                for name, rows in entry_rows(projection, recorded).items():
-                    single.setdefault(name, []).extend(rows)
+            single.update(entry_rows(projection, fresh))
         elif projection.concept == facts[0].concept:
             if isinstance(projection, Knowing):
                 state = fold_knowing(projection, facts[0].id, facts, known, position)

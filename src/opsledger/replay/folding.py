@@ -8,7 +8,8 @@ from typing import Any
 
 from opsledger.domain.recorded import Recorded, in_business_order
 from opsledger.errors import OpsledgerError, Unfoldable
-from opsledger.projections.kinds import CalendarChange, Entity, Entry, Knowing, Projection, Rows
+from opsledger.projections.kinds import CalendarChange, Entity, Entry, Knowing, Projection
+from opsledger.projections.table import Row
 from opsledger.replay.knowledge import Timeline
 
 __all__ = ["advance_entity", "advance_knowing", "entry_rows", "fold_entity", "fold_knowing"]
@@ -47,11 +48,15 @@ def advance_knowing(projection: Knowing, state: Any, facts: Sequence[Recorded], 
     return state
 
 
-def entry_rows(projection: Entry, recorded: Recorded) -> Rows:
-    """Return the rows of a single fact."""
+def entry_rows(projection: Entry, facts: Sequence[Recorded]) -> dict[str, list[Row]]:
+    """Return the rows of facts, one by one."""
+    made: dict[str, list[Row]] = {table.name: [] for table in projection.tables}
     with _named(projection) as at:
-        at[0] = recorded
-        return projection.rows(recorded)
+        for recorded in facts:
+            at[0] = recorded
+            for name, rows in projection.rows(recorded).items():
+                made[name] += rows
+    return made
 
 
 def _relearn(projection: Knowing, state: Any, change: CalendarChange) -> Any:

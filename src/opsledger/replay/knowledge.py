@@ -13,7 +13,7 @@ from opsledger.policies.calendar import difference
 from opsledger.policies.known import Known
 from opsledger.projections.kinds import CalendarChange
 
-__all__ = ["Timeline", "timeline"]
+__all__ = ["Timeline", "governance", "timeline"]
 
 
 class Timeline:

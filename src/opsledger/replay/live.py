@@ -111,9 +111,8 @@ class Live:
         written = {name: _Change(table, [], [], []) for name, table in self._tables.schema.declared.items()}
         for projection in self._tables.schema.projections.values():
             if isinstance(projection, Entry):
-                for recorded in facts:
-                    for name, made in entry_rows(projection, recorded).items():
-                        written[name].rows += written[name].table.written(made)
+                for name, made in entry_rows(projection, facts).items():
+                    written[name].rows += written[name].table.written(made)
                 continue
             for stream in self._touched(projection, by_stream, changes):
                 kept = self._folded(projection, stream, by_stream.get(stream, []), known, changes, until)

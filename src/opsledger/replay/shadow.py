@@ -125,7 +125,7 @@ class Shadow:
 @contextmanager
 def shadow(tables: Tables, chosen: Sequence[Projection]) -> Iterator[Shadow]:
     """Yield empty copies of the projections' tables, and drop them afterwards."""
-    names = {table.name: table for projection in chosen for table in projection.tables}
+    names = [table.name for projection in chosen for table in projection.tables]
     with tables.told(), tables.engine.connect() as connection:
         raw: Any = connection.connection.driver_connection
         if tables.sql.postgresql:
@@ -143,8 +143,8 @@ def shadow(tables: Tables, chosen: Sequence[Projection]) -> Iterator[Shadow]:
             try:
                 raw.execute("PRAGMA shadow.journal_mode = OFF")
                 raw.execute("PRAGMA shadow.synchronous = OFF")
-                for name, table in names.items():
-                    raw.execute(f"CREATE TABLE shadow.{name} ({', '.join(column.name for column in table.columns)})")
+                for name in names:  # of the same types: SQLite uses no index to compare columns of different affinity
+                    raw.execute(f"CREATE TABLE shadow.{name} AS SELECT * FROM main.{name} WHERE 0")
                 yield Shadow(tables, connection, chosen)
             finally:
                 if connection.in_transaction():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -60,6 +61,13 @@ class Tables:
             if name in known and known[name].fingerprint == fingerprint(each)
         }
 
+    def standing(self) -> dict[str, int]:
+        """Return the positions of the projections that stand; none where nothing was built yet. Makes nothing, not even a file."""
+        if not self.sql.postgresql and not Path(str(self.engine.url.database)).is_file():
+            return {}
+        with self.told(), self.engine.connect() as connection:
+            return self.positions(connection) if sa.inspect(connection).has_table(self.schema.tracking.name) else {}
+
     def move(self, connection: sa.Connection, names: Iterable[str], old: int, new: int) -> bool:
         """Move projections on from one position to another; return False when somebody else has moved them."""
         wanted, tracking = list(names), self.schema.tracking
@@ -92,6 +100,15 @@ class Tables:
 
     def select(self, name: str, **where: Any) -> list[dict[str, Any]]:
         """Return the rows of a table or view, in order of its key, whose columns equal what is given. Instants are datetimes."""
+        return self.query(self._select(name, where))
+
+    def scan(self, name: str, **where: Any) -> Iterator[dict[str, Any]]:
+        """Yield the rows that `select` returns, without holding all of them; one transaction is open meanwhile."""
+        with self.told(), self.engine.connect() as connection:
+            for row in connection.execution_options(yield_per=1000).execute(self._select(name, where)).mappings():
+                yield dict(row)
+
+    def _select(self, name: str, where: dict[str, Any]) -> sa.Select[Any]:
         described = self.describe(name)
         source = sa.table(name, *(column.sa() for column in described.columns))
         statement = sa.select(source).order_by(*(source.c[key] for key in described.key))
@@ -100,7 +117,7 @@ class Tables:
                 known = ", ".join(source.c.keys())
                 raise BadInput("tables.column", f"{name} has no column '{column}'; it has {known}.")
             statement = statement.where(source.c[column].is_(None) if value is None else source.c[column] == value)
-        return self.query(statement)
+        return statement
 
     def query(self, statement: sa.Executable) -> list[dict[str, Any]]:
         """Return the rows of an SQLAlchemy statement as dictionaries."""
