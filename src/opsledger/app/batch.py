@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, Self
 from opsledger.app.recording import Actor, Decision, Receipt, Recording, Stream, checked_id
 from opsledger.domain.concept import concept_of
 from opsledger.domain.governance import CONCEPTS
+from opsledger.domain.recorded import Recorded
 from opsledger.errors import BadInput, Conflict
 from opsledger.ledger.envelope import Append, NewFact, Part, Request
 from opsledger.ledger.store import KeyTaken, Store, StreamMoved
@@ -60,6 +61,10 @@ class Batch:
         self._expect |= actor.expect
         self._add(seen, facts, actor)
         return Receipt(facts, version, None)
+
+    def history(self, stream: str) -> tuple[Recorded, ...]:
+        """Return the facts of a stream, those decided in this batch included; they have no positions to rely on yet."""
+        return (self._streams.get(stream) or self._recording.load(stream)).history
 
     def commit(self) -> None:
         """Write what was decided so far, and go on with an empty batch."""

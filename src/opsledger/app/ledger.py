@@ -20,10 +20,10 @@ from opsledger.app.recording import Actor, Decision, Receipt, Recording, Sealing
 from opsledger.app.taking import Taken, TakenIn, take_in
 from opsledger.app.ticking import Ticked, tick
 from opsledger.domain import calendar, ledger, policy
-from opsledger.domain.concept import SYSTEM, Concept, concepts
+from opsledger.domain.concept import SYSTEM, Concept, concept_of, concepts
 from opsledger.domain.plugins import load_concepts
 from opsledger.domain.recorded import Recorded
-from opsledger.errors import BadInput, NoLedger, Unknown
+from opsledger.errors import BadInput, NoLedger, Refused, Unknown
 from opsledger.ledger.application import create_store, open_store
 from opsledger.ledger.codec import read_all
 from opsledger.ledger.engine import engine
@@ -192,6 +192,10 @@ class OpsLedger:
         """Bring the tables up to the newest fact; return the position that they show."""
         return self.tables.catch_up(progress=progress)
 
+    def now(self) -> datetime:
+        """Return the time by the ledger's clock: what `at` is unless it is given."""
+        return self._clock()
+
     @property
     def known(self) -> Known:
         """The policies and calendars as known now."""
@@ -234,14 +238,13 @@ class OpsLedger:
 
     def _begin(self, since: datetime) -> None:
         """Record that the ledger begins, and what it begins with. Goes on where an earlier try was cut off."""
-        now = self._clock()
+        begin = Actor(SYSTEM, role="system", at=self._clock())
         program = f"opsledger {metadata.version('opsledger')}"
-        system = self.by(SYSTEM, role="system", at=now)
-        if self.store.head().position == 0:
-            system.record(ledger.create, "self", ledger_id=self.meta["ledger_id"], simulated=self.simulated, program=program)
+        self._once(begin, ledger.create, "self", ledger_id=self.meta["ledger_id"], simulated=self.simulated, program=program)
         model, reason = default_model(), "the ledger begins"
         for name, definition in default_calendars().items():
-            system.record(
+            self._once(
+                begin,
                 calendar.publish,
                 name,
                 definition=documents.canonical(definition),
@@ -251,7 +254,8 @@ class OpsLedger:
                 reason=reason,
                 horizon_years=model.calendars.horizon_years,
             )
-        system.record(
+        self._once(
+            begin,
             policy.publish,
             policy.NAME,
             document=documents.canonical(model),
@@ -260,6 +264,16 @@ class OpsLedger:
             effective_from=since,
             reason=reason,
         )
+
+    def _once(self, begin: Actor, decision: Decision[P], id: str, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Record what a ledger begins with, unless it stands: since an earlier try, or by a process that creates the ledger too."""
+        stream = f"{concept_of(decision).name}:{id}"
+        if not self.store.heads([stream]):
+            try:
+                self._record(begin, decision, id, *args, **kwargs)
+            except Refused:
+                if not self.store.heads([stream]):
+                    raise
 
     def _concept(self, concept: Any) -> Concept:
         for each in concepts().values():
@@ -303,6 +317,10 @@ class BatchHandle:
     def by(self, actor: str, *, role: str = "", at: datetime | None = None, key: str | None = None) -> BatchActor:
         """Return a handle for what `actor` does in this batch."""
         return BatchActor(self._batch, Actor(checked_id(actor), role, at, key))
+
+    def history(self, stream: str) -> tuple[Recorded, ...]:
+        """Return the facts of a stream, those decided in this batch included; they have no positions to rely on yet."""
+        return self._batch.history(stream)
 
     def commit(self) -> None:
         """Write what was decided so far, and go on."""

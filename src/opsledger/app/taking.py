@@ -7,9 +7,9 @@ not taken in, but reported, since what was recorded cannot be overwritten.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opsledger.app.recording import Actor, checked_id
 from opsledger.domain.concept import concepts
@@ -22,7 +22,7 @@ from opsledger.policies.instants import iso
 if TYPE_CHECKING:
     from opsledger.app.ledger import OpsLedger
 
-__all__ = ["Taken", "TakenIn", "take_in"]
+__all__ = ["Recognised", "Taken", "TakenIn", "recognise", "take_in"]
 
 _ATTEMPTS: Final = 5
 
@@ -54,6 +54,23 @@ class TakenIn:
         self.known += other.known
         self.changed += other.changed
         self.facts += other.facts
+
+
+class Recognised(NamedTuple):
+    """Which records of a source were taken in before: those that are the same, and those whose content has changed since."""
+
+    known: frozenset[str]
+    changed: frozenset[str]
+
+
+def recognise(ledger: OpsLedger, source: str, contents: Mapping[str, bytes]) -> Recognised:
+    """Return which records, given by their ids and what they are compared by, were taken in before. Records nothing.
+
+    For importers whose facts depend on what is new: what a row says may hang on the row before it.
+    """
+    macs = ledger.store.taken(source, list(contents))
+    changed = frozenset(source_id for source_id, mac in macs.items() if mac != ledger.keys.mac("source", contents[source_id]))
+    return Recognised(frozenset(macs) - changed, changed)
 
 
 def take_in(ledger: OpsLedger, actor: Actor, source: str, records: Sequence[Taken]) -> TakenIn:

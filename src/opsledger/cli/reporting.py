@@ -1,0 +1,143 @@
+"""Commands that sum up: report sla, report queue, report incidents, report backlog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Final
+
+import typer
+
+from opsledger.cli.opening import LedgerOption, built_tables, opened
+from opsledger.cli.output import Format, FormatOption, say, show
+from opsledger.errors import BadInput
+
+__all__ = ["commands"]
+
+commands = typer.Typer()
+_report = typer.Typer(no_args_is_help=True, help="Sum up: promises kept, the queue of open tickets, incidents, the backlog.")
+commands.add_typer(_report, name="report", rich_help_panel="Read")
+
+MonthOption = Annotated[str | None, typer.Option("--month", metavar="MONTH", help="Only this month, such as 2026-03.")]
+PriorityOption = Annotated[str | None, typer.Option("--priority", help="Only this priority: critical, high, medium or low.")]
+
+SeverityOption = Annotated[str | None, typer.Option("--severity", "--priority", help="Only this severity: critical, high, medium or low.")]
+
+_SLA: Final = ("month", "priority", "metric", "met", "breached", "overdue", "running", "cancelled")
+_QUEUE: Final = ("ticket_id", "priority", "level", "status", "assignee_group", "next_metric", "next_due_at")
+_INCIDENTS: Final = ("month", "severity", "figure", "n", "mean", "median", "p90")
+_FIGURES: Final = {"ttd": "time to detect", "tta": "time to acknowledge", "ttm": "time to mitigate", "ttr": "time to resolve"}
+_BACKLOG: Final = ("day", "entered", "ended", "open_at_end")
+
+
+@_report.command()
+def sla(
+    month: MonthOption = None, priority: PriorityOption = None, ledger: LedgerOption = None, format: FormatOption = Format.TABLE
+) -> None:
+    """Print which share of the promises to customers was kept, by month, priority and metric; months without any are left out."""
+    rows = _rows(ledger, "sla_compliance", month=_month(month), priority=_priority(priority))
+    rows = [row for row in rows if row["judged"] or row["running"] or row["cancelled"]]
+    worst_first = _priorities()
+    rows.sort(key=lambda row: (row["month"], worst_first.index(row["priority"]), row["metric"]))
+    if format is Format.TABLE:
+        told = [{**row, "attainment": _percent(row["attainment_bp"]) or f"({row['null_reason']})"} for row in rows]
+        _show(told, (*_SLA, "attainment"), format)
+    else:
+        _show(rows, (*_SLA, "attainment_bp", "null_reason"), format)
+
+
+@_report.command()
+def queue(priority: PriorityOption = None, ledger: LedgerOption = None, format: FormatOption = Format.TABLE) -> None:
+    """Print the open tickets, the one whose next promise is due first, first."""
+    rows = _rows(ledger, "support_queue", priority=_priority(priority))
+    rows.sort(key=lambda row: (row["left_s"] is None, row["left_s"], row["ticket_id"]))
+    if format is Format.TABLE:
+        told = [{**row, "left": _length(row["left_s"]), "age": _length(row["age_s"])} for row in rows]
+        _show(told, (*_QUEUE, "left", "age", "overdue"), format)
+    else:
+        _show(rows, (*_QUEUE, "left_s", "age_s", "overdue"), format)
+
+
+@_report.command()
+def incidents(
+    month: MonthOption = None, severity: SeverityOption = None, ledger: LedgerOption = None, format: FormatOption = Format.TABLE
+) -> None:
+    """Print how fast incidents were detected, acknowledged, mitigated and resolved, and how often they came, by month and severity.
+
+    Months without any are left out.
+    """
+    rows = _rows(ledger, "incident_kpi_month", month=_month(month), severity=_priority(severity))
+    rows = [row for row in rows if row["resolved"] or row["failures"]]
+    worst_first = _priorities()
+    rows.sort(key=lambda row: (row["month"], worst_first.index(row["severity"])))
+    if format is Format.TABLE:
+        _show((figure for row in rows for figure in _figures(row)), _INCIDENTS, format)
+    else:
+        _show(rows, list(rows[0]) if rows else ["month", "severity"], format)
+
+
+@_report.command()
+def backlog(month: MonthOption = None, ledger: LedgerOption = None, format: FormatOption = Format.TABLE) -> None:
+    """Print how many tickets came in, ended and lay open, day by day."""
+    wanted = _month(month) or ""
+    rows = [row for row in _rows(ledger, "backlog_day") if row["day"].startswith(wanted)]
+    _show(rows, _BACKLOG, format)
+
+
+def _figures(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the figures of one month and severity, one below the other; those of nothing are left out."""
+    which = {"month": row["month"], "severity": row["severity"]}
+    for name, said in _FIGURES.items():
+        if row[f"{name}_n"]:
+            lengths = {part: _length(row[f"{name}_{part}_s"]) for part in ("mean", "median", "p90")}
+            yield {**which, "figure": said, "n": row[f"{name}_n"], **lengths}
+    if row["failures"]:
+        yield {**which, "figure": "time between failures", "n": row["failures"], "mean": _length(row["mtbf_s"])}
+    if not (row["failures"] or any(row[f"{name}_n"] for name in _FIGURES)):
+        yield {**which, "figure": row["null_reason"] or row["mtbf_null_reason"], "n": 0}
+
+
+def _rows(ledger: str | None, view: str, **where: Any) -> list[dict[str, Any]]:
+    with opened(ledger) as host:
+        return built_tables(host).select(view, **{name: value for name, value in where.items() if value is not None})
+
+
+def _show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], format: Format) -> None:
+    made = list(rows)
+    show(made, columns, format)
+    if not made:
+        say("There is nothing to report; look at the month and the priority, or at whether anything was recorded.")
+
+
+def _month(text: str | None) -> str | None:
+    if text is None:
+        return None
+    year, dash, month = text.partition("-")
+    if not (dash and len(year) == 4 and len(month) == 2 and (year + month).isdigit() and 1 <= int(month) <= 12):
+        raise BadInput("report.month", f"'{text}' is no month; write it like 2026-03.")
+    return text
+
+
+def _priorities() -> list[str]:
+    """Return the priorities, worst first."""
+    from opsledger.policies.support import Priority
+
+    return [str(priority) for priority in Priority]
+
+
+def _priority(text: str | None) -> str | None:
+    if text is not None and text not in _priorities():
+        raise BadInput("report.priority", f"'{text}' is no priority; there are {', '.join(_priorities())}.")
+    return text
+
+
+def _percent(basis_points: int | None) -> str | None:
+    return None if basis_points is None else f"{basis_points // 100}.{basis_points % 100:02d} %"
+
+
+def _length(seconds: int | None) -> str | None:
+    """Return a length as days, hours and minutes, cut to whole minutes; one that has passed with a minus."""
+    if seconds is None:
+        return None
+    minutes = abs(seconds) // 60
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    return f"{'-' if seconds < 0 else ''}{f'{days} d ' if days else ''}{hours} h {rest:02d} min"

@@ -1,0 +1,93 @@
+"""Commands that show what the product does: example, demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from opsledger.cli.output import Format, say, show
+from opsledger.cli.progress import progress
+from opsledger.errors import BadInput
+
+__all__ = ["commands"]
+
+commands = typer.Typer()
+
+_PANEL: Final = "Show"
+_LOG: Final = "ops.db"
+_SLA: Final = ("priority", "metric", "met", "breached", "overdue", "running", "attainment")
+_QUEUE: Final = ("ticket_id", "priority", "level", "status", "next_metric", "next_due_at", "left_s", "overdue")
+_INCIDENTS: Final = ("month", "severity", "resolved", "ttd_median_s", "tta_median_s", "ttm_median_s", "ttr_median_s", "ttr_p90_s")
+
+
+@commands.command(rich_help_panel=_PANEL)
+def example(
+    into: Annotated[str, typer.Option("--into", metavar="URL", help="Where the ledger is created, as sqlite:///example.db.")],
+    days: Annotated[int, typer.Option(min=1, max=365, help="How many days, from 2025-01-01.")] = 365,
+    per_day: Annotated[float, typer.Option("--per-day", min=0.1, max=10_000, help="How many tickets a day, on average.")] = 6.0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives another year; the same one gives the same.")] = 7,
+) -> None:
+    """Write a simulated year of a small business: tickets, incidents, breaches, late entries, corrections."""
+    from opsledger.example import write
+
+    with progress("example", "days") as told, write(into, days=days, per_day=per_day, seed=seed, progress=told) as ledger:
+        say(f"Wrote {ledger.store.head().position:,} facts of a simulated year into {ledger.url.shown}.")
+
+
+@commands.command(rich_help_panel=_PANEL)
+def demo(
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where the demo's ledger lies; one from an earlier demo is replaced.")] = Path(
+        "demo"
+    ),
+) -> None:
+    """Write the example year, project it, verify it, and print how the promises were kept."""
+    from opsledger.example import write
+    from opsledger.replay.verify import verify
+
+    url = f"sqlite:///{_cleared(folder)}"
+    with progress("example", "days") as told:
+        ledger = write(url, progress=told)
+    with ledger:
+        typer.echo(f"1. A simulated year is recorded: {ledger.store.head().position:,} facts in {url}.")
+        with progress("catch-up") as told:
+            ledger.catch_up(told)
+        tables = ledger.tables.tables
+        typer.echo(f"2. The tables show it: {len(tables.select('ticket')):,} tickets, {len(tables.select('incident')):,} incidents.")
+        report = verify(ledger.store, tables)
+        typer.echo("3. It is verified (`opsledger verify` also lists promises that were restated since):")
+        for line in report.lines():
+            if "restated:" not in line:
+                typer.echo(f"   {line}")
+        month = tables.select("month")[-2]["month"]
+        typer.echo(f"\n4. Promises to customers in {month}")
+        rows = tables.select("sla_compliance", month=month)
+        show([{**row, "attainment": _percent(row["attainment_bp"])} for row in rows], _SLA, Format.TABLE)
+        queue = sorted(tables.select("support_queue"), key=lambda row: (row["left_s"] is None, row["left_s"], row["ticket_id"]))
+        typer.echo(f"\n5. Support queue: {len(queue)} open tickets at {tables.now():%Y-%m-%d %H:%M}Z, those due first")
+        show(queue[:8], _QUEUE, Format.TABLE)
+        typer.echo("\n6. Incidents of the last quarter, medians in seconds")
+        months = [row["month"] for row in tables.select("month")[-4:]]
+        show([row for row in tables.select("incident_kpi_month") if row["month"] in months and row["resolved"]], _INCIDENTS, Format.TABLE)
+    typer.echo("\nGo on, for example with:")
+    ours = f"--ledger {url}"
+    for words in ("report sla --month 2025-11", f"explain sla_compliance {month} high first_response", "select ticket priority=critical"):
+        typer.echo(f"  opsledger {words} {ours}")
+    raise typer.Exit(report.code)
+
+
+def _cleared(folder: Path) -> Path:
+    """Return the path of the demo's log in a folder that holds nothing but an earlier demo."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ours = [path for path in folder.iterdir() if path.name.startswith("ops.")]
+    strange = sorted(path.name for path in folder.iterdir() if path not in ours)
+    if strange:
+        raise BadInput("demo.folder", f"The folder {folder} holds {strange[0]}, which is not of a demo; name another with --folder.")
+    for path in ours:
+        path.unlink()
+    return folder / _LOG
+
+
+def _percent(basis_points: int | None) -> str:
+    return "" if basis_points is None else f"{basis_points // 100}.{basis_points % 100:02d} %"

@@ -1,0 +1,69 @@
+"""The code of the pages runs: each page's Python blocks, in order, as a reader would run them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NAMED = re.compile(r"# ([\w.]+\.(?:py|toml|yaml))\n")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def run(program: Path, folder: Path) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(folder), "OPSLEDGER_LEDGER": ""}
+    done = subprocess.run([sys.executable, str(program)], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/web-application.md"])
+def test_the_blocks_of_a_page_run_in_order(page: str, tmp_path: Path) -> None:
+    program = tmp_path / "page.py"
+    program.write_text("\n".join(blocks(ROOT / page, "python")), encoding="utf-8")
+    run(program, tmp_path)
+
+
+@pytest.mark.parametrize("page", ["docs/tutorial/first-day.md", "docs/how-to/policies.md"])
+def test_a_reader_who_types_what_a_page_says_gets_through_it(page: str, tmp_path: Path) -> None:
+    program = ["set -eu"]
+    for language, block in re.findall(
+        r"^```(sh|python|yaml)\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    ):
+        if language == "sh":
+            program.append(block)
+            continue
+        name = NAMED.match(block)
+        assert name is not None, f"a block without a file name: {block[:60]}"
+        (tmp_path / name[1]).write_text(block, encoding="utf-8")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment.pop("OPSLEDGER_LEDGER", None)
+    command = ["bash", "-c", "\n".join(program)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stdout[-1500:]}{done.stderr[-1500:]}"
+
+
+def test_a_concept_and_a_table_of_a_host_are_found_by_their_entry_points(tmp_path: Path) -> None:
+    page = ROOT / "docs/how-to/own-concept.md"
+    for block in [*blocks(page, "python"), *blocks(page, "toml")]:
+        name = NAMED.match(block)
+        assert name is not None, f"a block without a file name: {block[:60]}"
+        (tmp_path / name[1]).write_text(block, encoding="utf-8")
+    described = tmp_path / "refunds-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: refunds\nVersion: 1.0\n", encoding="utf-8")
+    groups = re.findall(
+        r'\[project\.entry-points\."([\w.]+)"\]\n(\w+) = "([\w.:]+)"', (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
+    )
+    assert len(groups) == 2
+    points = "\n".join(f"[{group}]\n{name} = {target}\n" for group, name, target in groups)
+    (described / "entry_points.txt").write_text(points, encoding="utf-8")
+    assert run(tmp_path / "use.py", tmp_path) == "R-1 4900 True\n"
