@@ -81,6 +81,7 @@ class Clock:
     resolved: bool = False  # stopped by a resolution, so that a reopening concerns it
     breach_floor: int = 0  # a breach is not dated before the change of target that made it one
     earlier_breaches: list[tuple[int, int]] = field(default_factory=list)  # (target, breach_at) of replaced targets
+    turns: int = 0  # how often something happened to the clock
     _due: tuple[int | None, int | None] | None = None  # of the target, until something happens to the clock
 
     @property
@@ -169,13 +170,13 @@ class Clock:
     def turn(self, signal: Signal, mode: Mode) -> None:
         """End the present stretch at the signal and go on in `mode`."""
         self._finish(signal)
-        self._due = None
+        self._touch()
         self.mode, self.since, self.position = mode, signal.at, signal.position
 
     def stop(self, signal: Signal, *, resolved: bool) -> None:
         """Stop the hand; the mode that it had stays, for what it would have shown."""
         self._finish(signal)
-        self._due = None
+        self._touch()
         self.stopped_at, self.resolved, self.position = signal.at, resolved, signal.position
 
     def cancel(self, signal: Signal) -> None:
@@ -183,6 +184,7 @@ class Clock:
         if self.live:
             self.stop(signal, resolved=False)
         self.cancelled, self.resolved = True, False
+        self._touch()
 
     def resume(self, signal: Signal, mode: Mode, *, counting: bool) -> None:
         """Go on after a reopening. With `counting` the time since the resolution counts as if it had never stopped."""
@@ -191,8 +193,9 @@ class Clock:
             stretch: Literal["running", "stopped"] = "running" if counting else "stopped"
             self.pieces.append(_Piece(self.stopped_at, signal.at, stretch, self.calendar, self.position, signal.at if counting else 0))
             self.counted += self.calendar.elapsed(self.stopped_at, signal.at) if counting else 0
-        self.stopped_at, self.resolved, self._due = None, False, None
+        self.stopped_at, self.resolved = None, False
         self.mode, self.since, self.position = mode, signal.at, signal.position
+        self._touch()
 
     def retarget(self, signal: Signal, name: str, calendar: BusinessTime, target: int | None) -> None:
         """Keep the elapsed time and go on against another target; a breach of the one before stays known."""
@@ -201,6 +204,9 @@ class Clock:
             self.earlier_breaches.append((self.target, before.breach_at))
         self.turn(signal, self.mode)
         self.calendar_name, self.calendar, self.target, self.breach_floor = name, calendar, target, signal.at
+
+    def _touch(self) -> None:
+        self.turns, self._due = self.turns + 1, None
 
     def _finish(self, signal: Signal) -> None:
         if signal.at > self.since:

@@ -128,7 +128,8 @@ class _State:
     times: dict[int, int] = field(default_factory=dict)  # of every happening, by its position, corrected
     said: list[Signal] = field(default_factory=list)  # in the order of recording
     heard: tuple[int, int] = (0, 0)  # time and position of the newest signal
-    judged: dict[Which, tuple[Any, Reading]] = field(default_factory=dict)  # what a reading was taken of, and the reading
+    judged: dict[Which, tuple[int, Reading]] = field(default_factory=dict)  # the clock's turns at a reading, and the reading
+    wakes_at: int = 0  # when a verdict changes although nothing is said
     verdicts: list[Row] = field(default_factory=list)
     seen: dict[sla.Key, sla.DeadlineObserved] = field(default_factory=dict)
 
@@ -156,7 +157,10 @@ def fold(state: _State, recorded: Recorded, known: Known) -> _State:
     if corrects is None:
         state.times[recorded.position] = recorded.occurred_at
         state.newest = max(state.newest, recorded.occurred_at)
-        again = _hear(state, t.signals(recorded))
+        signals = t.signals(recorded)
+        again = _hear(state, signals)
+        if not signals and state.newest < state.wakes_at:
+            return state
     elif (correction := corrects(event)) is not None and correction[0] in state.times:
         state.times[correction[0]] = micros(correction[1])
         state.newest = max(state.times.values())
@@ -241,26 +245,33 @@ def _run_again(state: _State) -> None:
 
 def _judge(state: _State, position: int, *, everything: bool) -> None:
     """Add a verdict for each clock whose outcome or due time became another one with the fact at `position`."""
-    newest = state.newest
+    newest, wakes_at = state.newest, FOR_EVER
     gone = set(state.judged) if everything else set()
     for clock in state.clocks if everything else state.clocks.recent():
         which = (clock.metric.name, clock.cycle)
         gone.discard(which)
-        taken_of = (clock.mode, clock.since, clock.target, clock.stopped_at, clock.cancelled, clock.calendar_name, clock.policy)
         before = state.judged.get(which)
-        if before is not None and not everything and before[0] == taken_of:
-            breach_at = before[1].breach_at
-            if clock.stopped_at is not None or before[1].outcome == "overdue" or breach_at is None or breach_at > newest:
-                continue  # nothing that was said concerns it
+        same = before is not None and before[0] == clock.turns
+        if before is not None and same and not everything and (ends_at := _settled(clock, before[1])) > newest:
+            wakes_at = min(wakes_at, ends_at)
+            continue  # nothing that was said concerns it
         reading = clock.reading(newest)
-        state.judged[which] = (taken_of, reading)
+        wakes_at = min(wakes_at, _settled(clock, reading))
+        state.judged[which] = (clock.turns, reading)
         if before is None or (before[1].outcome, before[1].due_at) != (reading.outcome, reading.due_at):
-            cause = position if everything or before is None or before[0] != taken_of else None
+            cause = None if same and not everything else position
             ref = state.known.calendar_ref(clock.calendar_name)
             state.verdicts.append((state.ticket_id, *which, position, clock.policy, ref, reading.due_at, reading.outcome, cause))
+    state.wakes_at = wakes_at
     for which in gone:
         del state.judged[which]
         state.verdicts.append((state.ticket_id, *which, position, None, None, None, "withdrawn", position))
+
+
+def _settled(clock: Clock, reading: Reading) -> int:
+    """Return the instant at which a reading changes although nothing happens to its clock."""
+    open_ended = clock.stopped_at is not None or reading.outcome == "overdue" or reading.breach_at is None
+    return FOR_EVER if open_ended or reading.breach_at is None else reading.breach_at
 
 
 def _row(state: _State, clock: Clock, newest: int) -> Row:
