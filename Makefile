@@ -7,6 +7,7 @@ UV = .tools/bin/uv
 RUN = .venv/bin/python -m
 export VIRTUAL_ENV = $(CURDIR)/.venv
 export UV_LINK_MODE ?= copy
+export UV_SYSTEM_CERTS ?= 1
 WORKERS ?= 2
 
 .PHONY: demo test check bench soak lock docs clean
