@@ -125,11 +125,13 @@ def test_an_interrupt_ends_quietly_with_130(history: OpsLedger, tmp_path: Path) 
     assert (out, "Traceback" in said, "Aborted" in said) == ("", False, False)
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(history: OpsLedger, tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_seen_enough_is_no_error(history: OpsLedger, tmp_path: Path, unbuffered: str) -> None:
     history.catch_up()
     read_end, write_end = os.pipe()
     os.close(read_end)
     command = [sys.executable, "-m", "opsledger", "select", "audit_trail", "--format", "jsonl", "--ledger", history.url.shown]
-    done = subprocess.run(command, cwd=tmp_path, stdout=write_end, stderr=subprocess.PIPE, text=True, check=False)
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(command, cwd=tmp_path, env=env, stdout=write_end, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write_end)
     assert (done.returncode, done.stderr) == (0, "")
