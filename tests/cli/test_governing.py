@@ -59,6 +59,15 @@ def test_a_published_model_prints_its_reference_and_is_in_force(history: OpsLedg
     assert history.tables.select("policy", version=2)[0]["approved_by"] == "u-2"
 
 
+def test_a_shipped_preset_is_printed_and_published(history: OpsLedger, tmp_path: Path, run: Any) -> None:
+    url, file = ("--ledger", history.url.shown), tmp_path / "preset.yaml"
+    file.write_text(run("policy", "show", "--preset", "business_hours_for_medium_low").stdout)
+    assert run("policy", "publish", str(file), *PEOPLE, *url).exit_code == 0
+    rows = json.loads(run("policy", "diff", "1", "2", "--format", "json", *url).stdout)
+    assert {"field": "support.tiers.medium.targets.resolution.calendar", "before": '"always"', "after": '"business"'} in rows
+    assert run("policy", "show", "--preset", "night").exit_code == 2
+
+
 def test_two_models_are_compared_field_by_field(history: OpsLedger, model: Path, run: Any) -> None:
     url = ("--ledger", history.url.shown)
     run("policy", "publish", str(model), *PEOPLE, *url)

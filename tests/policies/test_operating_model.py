@@ -15,9 +15,9 @@ import pytest
 from pydantic import BaseModel
 
 import opsledger
-from opsledger.errors import PolicyError
+from opsledger.errors import PolicyError, Unknown
 from opsledger.policies import documents
-from opsledger.policies.operating_model import OperatingModel, Priority, default_calendars, default_model, unused
+from opsledger.policies.operating_model import OperatingModel, Priority, default_calendars, default_model, preset, unused
 from opsledger.policies.support import LEVELS
 
 MODEL = default_model()
@@ -175,6 +175,31 @@ def test_the_calendars_that_the_model_counts_on_come_with_it() -> None:
 
 
 # What a document may not say.
+
+
+def test_the_preset_counts_medium_and_low_in_business_hours_and_changes_nothing_else() -> None:
+    model, shipped = default_model(), preset("business_hours_for_medium_low")
+    counted_on = {
+        (tier, metric): (target.within, target.calendar)
+        for tier, each in shipped.support.tiers.items()
+        for metric, target in each.targets.items()
+    }
+    before = {
+        (tier, metric): (target.within, target.calendar)
+        for tier, each in model.support.tiers.items()
+        for metric, target in each.targets.items()
+    }
+    assert {key for key in before if before[key] != counted_on[key]} == {
+        ("medium", "first_response"),
+        ("medium", "resolution"),
+        ("medium", "update_cadence"),
+        ("low", "first_response"),
+    }
+    assert all(calendar == "business" for (tier, _), (_, calendar) in counted_on.items() if tier in ("medium", "low"))
+    assert shipped.model_copy(update={"support": model.support}) == model
+    assert documents.read(OperatingModel, documents.canonical(shipped)) == shipped
+    with pytest.raises(Unknown, match="There is no preset 'night'; there is business_hours_for_medium_low"):
+        preset("night")
 
 
 def document(**changes: Any) -> str:

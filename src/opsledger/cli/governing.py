@@ -43,6 +43,7 @@ def show_policy(
     ref: Annotated[
         str | None, typer.Option(metavar="REF", help="A version, as 2 or operating-model@2; the one in force by default.")
     ] = None,
+    preset: Annotated[str | None, typer.Option(metavar="NAME", help="A shipped one instead: business_hours_for_medium_low.")] = None,
     unused: Annotated[bool, typer.Option("--unused", help="List the fields that no code reads yet instead.")] = False,
     as_json: JsonOption = False,
     ledger: LedgerOption = None,
@@ -52,6 +53,11 @@ def show_policy(
         from opsledger.policies.operating_model import unused as fields
 
         typer.echo("\n".join(fields()))
+        return
+    if preset is not None:
+        from opsledger.policies.operating_model import preset as shipped
+
+        typer.echo(_document(shipped(preset).model_dump(mode="json", by_alias=True), as_json=as_json))
         return
     with opened(ledger) as host:
         found = _model(host, ref)

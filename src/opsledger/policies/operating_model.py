@@ -15,12 +15,15 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, Field
 
+from opsledger.errors import Unknown
 from opsledger.policies import documents
 from opsledger.policies.calendar import CalendarDefinition
 from opsledger.policies.platform import Availability, Calendars, Changes, Incidents, Maintenance, Onboarding, Performance, Reporting
 from opsledger.policies.support import LATER, Priority, Section, Support
 
-__all__ = ["OperatingModel", "Priority", "default_calendars", "default_model", "unused"]
+__all__ = ["OperatingModel", "Priority", "default_calendars", "default_model", "preset", "unused"]
+
+_PRESETS = ("business_hours_for_medium_low",)
 
 
 class OperatingModel(Section):
@@ -41,6 +44,14 @@ class OperatingModel(Section):
 def default_model() -> OperatingModel:
     """Return the model that a new ledger starts with: the source document's numbers."""
     return documents.read(OperatingModel, _default("operating_model.yaml"))
+
+
+def preset(name: str) -> OperatingModel:
+    """Return the default model with the differences that a shipped preset names; publish it if it is what you promise."""
+    if name not in _PRESETS:
+        raise Unknown("policy.preset", f"There is no preset '{name}'; there is {', '.join(_PRESETS)}.")
+    whole, differences = (yaml.safe_load(_default(f"{each}.yaml")) for each in ("operating_model", name))
+    return documents.read(OperatingModel, json.dumps(_overlaid(whole, differences)))
 
 
 @cache
@@ -68,6 +79,13 @@ def _models(hint: Any) -> Iterator[type[BaseModel]]:
         yield hint
     for inner in get_args(hint):
         yield from _models(inner)
+
+
+def _overlaid(whole: Any, differences: Any) -> Any:
+    """Return a document in which each leaf that differs has the other value."""
+    if not (isinstance(whole, dict) and isinstance(differences, dict)) or "within" in differences:
+        return differences
+    return {**whole, **{key: _overlaid(whole.get(key), value) for key, value in differences.items()}}
 
 
 def _default(name: str) -> str:
