@@ -1,0 +1,55 @@
+"""What a check works with, and how it names a place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opsledger.audit.continuity import in_streams, misfit
+from opsledger.audit.findings import Checked
+from opsledger.domain.concept import Concept, concepts
+from opsledger.ledger.envelope import Row
+from opsledger.ledger.store import Store
+from opsledger.replay.tables import Tables
+
+__all__ = ["Progress", "Task", "concept_at", "place"]
+
+Progress = Callable[[str, int, int], None]
+"""Told (check, done, of)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a check works with."""
+
+    store: Store
+    tables: Tables
+    head: int
+    strict: bool
+    meta: Mapping[str, str]
+    result: Checked
+    progress: Progress | None
+
+    def told(self, done: int, of: int) -> None:
+        """Tell how far the check is."""
+        if self.progress is not None:
+            self.progress(self.result.name, done, of)
+
+    def streams(self) -> Iterator[list[Row]]:
+        """Yield the rows of each stream, and tell how far the work is."""
+        done = 0
+        for rows in in_streams(self.store, self.head):
+            yield rows
+            done += len(rows)
+            self.told(done, self.head)
+
+
+def concept_at(row: Row) -> Concept | None:
+    """Return the concept that a row's stream belongs to, if this program knows it."""
+    return None if misfit(row) == "stream" else concepts().get(row.stream.partition(":")[0])
+
+
+def place(row: Row, column: str) -> dict[str, Any]:
+    """Return where a finding stands, as `Checked.find` takes it."""
+    return {"position": row.position, "stream": row.stream, "column": column}
