@@ -1,6 +1,7 @@
 # Everything a fresh machine needs is built here: Python 3.11 or newer, pip, make and git are enough.
 #   make demo    a simulated year, projected, verified and reported
 #   make test    lint, types and all tests, PostgreSQL included
+#   make bench   every performance target of the design, measured; writes docs/benchmarks.md
 
 PYTHON ?= python3
 UV = .tools/bin/uv
@@ -23,10 +24,11 @@ check: .venv/ready
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	$(RUN) mypy --config-file pyproject.toml tests/typing
+	$(RUN) mypy --config-file pyproject.toml benchmarks
 	.venv/bin/lint-imports
 
-bench: .venv/ready
-	$(RUN) benchmarks
+bench: .venv/ready .tools/bench/ready
+	PYTHONPATH=.tools/bench $(RUN) benchmarks
 
 soak: .venv/ready
 	$(RUN) pytest -n $(WORKERS) tests/soak --soak
@@ -36,6 +38,7 @@ docs: .venv/ready
 
 lock:
 	$(UV) pip compile --quiet --universal --python-version 3.11 --group dev --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --universal --python-version 3.11 --group bench --constraint requirements.lock --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o benchmarks/requirements.lock
 	echo uv | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header - -o tools.lock
 
 clean:
@@ -43,6 +46,11 @@ clean:
 
 .tools/bin/uv: tools.lock
 	$(PYTHON) -m pip install --quiet --upgrade --target .tools --require-hashes -r tools.lock
+	touch $@
+
+.tools/bench/ready: .venv/ready benchmarks/requirements.lock
+	rm -rf .tools/bench
+	$(UV) pip install --quiet --target .tools/bench --require-hashes -r benchmarks/requirements.lock || $(PYTHON) -m pip --python .venv/bin/python install --quiet --target .tools/bench --require-hashes -r benchmarks/requirements.lock
 	touch $@
 
 .venv/ready: .tools/bin/uv requirements.lock pyproject.toml
