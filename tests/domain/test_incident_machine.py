@@ -16,44 +16,11 @@ from opsledger.domain import incident
 from opsledger.domain.concept import concepts
 from opsledger.errors import Refused
 from opsledger.testing.plugin import Clock
+from opsledger.testing.strategies import Step, incident_steps
 
 IDS = ("INC-1", "INC-2")
 SEVERITIES = st.sampled_from(incident.SEVERITIES)
-PEOPLE = st.sampled_from(["p-1", "p-2", "p-3"])
-ROLES = st.sampled_from(["commander", "scribe", "responder"])
-SERVICES = st.sampled_from(["api", "web"])
-ITEMS = st.sampled_from(["A-1", "A-2"])
 DELAYS = st.sampled_from([0, 0, 0, 1, 20, 90, 600])  # minutes between the act and its recording
-
-Step = tuple[Callable[..., Any], dict[str, st.SearchStrategy[Any]]]
-OFTEN: list[Step] = [
-    (incident.acknowledge, {}),
-    (incident.mitigate, {}),
-    (incident.resolve, {}),
-    (incident.reopen, {}),
-    (incident.close, {}),
-    (incident.change_severity, {"severity": SEVERITIES}),
-    (incident.assign_role, {"role": ROLES, "person_id": PEOPLE}),
-    (incident.release_role, {"role": ROLES, "person_id": PEOPLE}),
-    (incident.affect_service, {"service_id": SERVICES}),
-    (incident.restore_service, {"service_id": SERVICES}),
-]
-STEPS: list[Step] = [
-    *OFTEN,
-    *OFTEN,
-    (incident.triage, {"category": st.sampled_from(["capacity", None])}),
-    (incident.open_war_room, {}),
-    (incident.close_war_room, {}),
-    (incident.publish_status, {"audience": st.just("public"), "phase": st.sampled_from(["investigating", "resolved"])}),
-    (incident.identify_root_cause, {"cause": st.just("A missing index")}),
-    (incident.validate_fix, {}),
-    (incident.advance_rollout, {"rollout_pct": st.sampled_from([-1, 0, 50, 100])}),
-    (incident.hold_review, {}),
-    (incident.open_action_item, {"item_id": ITEMS, "description": st.just("Do it")}),
-    (incident.complete_action_item, {"item_id": ITEMS}),
-    (incident.drop_action_item, {"item_id": ITEMS}),
-]
-TURNS = st.sampled_from(STEPS).flatmap(lambda step: st.tuples(st.just(step[0]), st.fixed_dictionaries(step[1])))
 
 
 class Incidents(RuleBasedStateMachine):
@@ -73,11 +40,11 @@ class Incidents(RuleBasedStateMachine):
             given = {"severity": severity, "impact_started_at": started, "services": services}
             self.act(id, 0, incident.declare, {**given, "detection_source": "monitoring", "title": "It is down"})
 
-    @rule(id=st.sampled_from(IDS), minutes=st.integers(0, 60), delay=DELAYS, turns=st.lists(TURNS, min_size=1, max_size=3))
-    def decide(self, id: str, minutes: int, delay: int, turns: list[tuple[Callable[..., Any], dict[str, Any]]]) -> None:
+    @rule(id=st.sampled_from(IDS), minutes=st.integers(0, 60), delay=DELAYS, steps=st.lists(incident_steps(), min_size=1, max_size=3))
+    def decide(self, id: str, minutes: int, delay: int, steps: list[Step]) -> None:
         self.clock.forward(minutes=minutes)
-        for turn in turns:
-            self.act(id, delay, *turn)
+        for step in steps:
+            self.act(id, delay, *step)
 
     @rule(id=st.sampled_from(IDS), minutes=st.integers(0, 300), delay=DELAYS)
     def state_impact(self, id: str, minutes: int, delay: int) -> None:

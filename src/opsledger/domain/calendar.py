@@ -179,7 +179,7 @@ def correct(
     text = documents.canonical(documents.read(CalendarDefinition, definition))
     if text == version.definition:
         return ()
-    hours = _hours(documents.read(CalendarDefinition, text), version.compiled.begin, version.compiled.end)
+    hours = _hours(documents.restored(CalendarDefinition, text), version.compiled.begin, version.compiled.end)
     corrected = Corrected(
         corrected_at=now.at,
         corrects=corrects,
@@ -199,7 +199,7 @@ def extend(calendar: Calendar, now: Moment, /, *, horizon_years: int | None = No
     end = _horizon(now, now.at, horizon_years)
     if end <= version.compiled.end:
         return ()
-    hours = _hours(documents.read(CalendarDefinition, version.definition), version.compiled.end, end)
+    hours = _hours(documents.restored(CalendarDefinition, version.definition), version.compiled.end, end)
     return (Extended(extended_at=now.at, extends=version.position, hours=hours),)
 
 

@@ -20,7 +20,7 @@ from opsledger.policies.known import PublishedModel
 from opsledger.policies.operating_model import OperatingModel
 from opsledger.policies.zones import VERSION, local_time
 
-__all__ = ["NAME", "Months", "Policy", "Published", "evolve", "publish", "published_model"]
+__all__ = ["NAME", "Months", "Policy", "Published", "evolve", "publish", "published_model", "reference"]
 
 NAME: Final = "operating-model"
 """Id of the one operating model."""
@@ -123,5 +123,10 @@ def _months(zone: str) -> Months:
 
 def published_model(position: int, name: str, event: Published) -> PublishedModel:
     """Return the model that a fact published, under its reference: name, version and the start of its digest."""
-    model = documents.read(OperatingModel, event.document)
-    return PublishedModel(f"{name}@{event.version}:{event.digest[:12]}", position, micros(event.effective_from), model)
+    model = documents.restored(OperatingModel, event.document)
+    return PublishedModel(reference(name, event), position, micros(event.effective_from), model)
+
+
+def reference(name: str, event: Published) -> str:
+    """Return how tickets name a published model: name, version and the start of its digest."""
+    return f"{name}@{event.version}:{event.digest[:12]}"

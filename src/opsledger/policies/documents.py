@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from opsledger.errors import PolicyError
 
-__all__ = ["canonical", "digest", "read"]
+__all__ = ["canonical", "digest", "read", "restored"]
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -33,8 +33,13 @@ def read(kind: type[Document], text: str) -> Document:
         plain = json.dumps(given)
     except (TypeError, ValueError) as error:
         raise PolicyError("", f"the document holds what JSON cannot: {error}.") from None
+    return restored(kind, plain)
+
+
+def restored(kind: type[Document], text: str) -> Document:
+    """Return the model that a canonical text holds, as facts keep it: JSON, which is read a hundred times as fast as YAML."""
     try:
-        return kind.model_validate_json(plain, strict=True)  # as JSON, where a date is a text and true is no number
+        return kind.model_validate_json(text, strict=True)  # as JSON, where a date is a text and true is no number
     except ValidationError as error:
         raise _first(error) from None
 

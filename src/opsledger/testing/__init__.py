@@ -1,7 +1,8 @@
 """What hosts and we test with.
 
 spec        given, when, then for decisions, without a database
-strategies  for Hypothesis: zones and instants, calendars, histories of tickets
+scenarios   a history in business words and the rows that it must give, in a file, through a real ledger
+strategies  for Hypothesis: zones and instants, calendars, histories of tickets, steps of incidents
 postgres    a PostgreSQL server that tests start themselves
 plugin      fixtures for pytest
 """

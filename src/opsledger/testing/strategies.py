@@ -1,4 +1,4 @@
-"""Hypothesis strategies: places where local clocks jump, business calendars, and what happens to tickets.
+"""Hypothesis strategies: places where local clocks jump, business calendars, and what happens to tickets and incidents.
 
     @given(ticket_histories())
     def test_my_projection_takes_every_history(facts): ...
@@ -16,14 +16,14 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from opsledger.domain import ticket
+from opsledger.domain import incident, ticket
 from opsledger.policies.calendar import CalendarDefinition
 from opsledger.policies.instants import DAY_S, SECOND, parse
 from opsledger.policies.support import LEVELS, PAUSES, Priority
 from opsledger.policies.zones import local_time
 from opsledger.testing.spec import Spec, at
 
-__all__ = ["Step", "calendars", "hours", "places", "ticket_histories", "ticket_steps", "zones"]
+__all__ = ["Step", "calendars", "hours", "incident_steps", "places", "ticket_histories", "ticket_steps", "zones"]
 
 NOTORIOUS: Final = (
     ("America/Asuncion", "2024-10-06T04:00:00Z"),  # a gap at midnight
@@ -140,6 +140,38 @@ def ticket_steps() -> st.SearchStrategy[Step]:
     ends = (ticket.cancel, ticket.mark_spam)
     often = [choice for choice in choices if choice[0] not in ends] * 3 + choices
     return st.sampled_from(often).flatmap(lambda choice: st.tuples(st.just(choice[0]), choice[1]))
+
+
+def incident_steps() -> st.SearchStrategy[Step]:
+    """Give a decision on a declared incident, with arguments."""
+    people, services, items = (st.sampled_from(names) for names in (["p-1", "p-2", "p-3"], ["api", "web"], ["A-1", "A-2"]))
+    role = {"role": st.sampled_from(["commander", "scribe", "responder"]), "person_id": people}
+    often: list[tuple[Callable[..., Any], dict[str, st.SearchStrategy[Any]]]] = [
+        (incident.acknowledge, {}),
+        (incident.mitigate, {}),
+        (incident.resolve, {}),
+        (incident.reopen, {}),
+        (incident.close, {}),
+        (incident.change_severity, {"severity": st.sampled_from(incident.SEVERITIES)}),
+        (incident.assign_role, role),
+        (incident.release_role, role),
+        (incident.affect_service, {"service_id": services}),
+        (incident.restore_service, {"service_id": services}),
+    ]
+    seldom: list[tuple[Callable[..., Any], dict[str, st.SearchStrategy[Any]]]] = [
+        (incident.triage, {"category": st.sampled_from(["capacity", None])}),
+        (incident.open_war_room, {}),
+        (incident.close_war_room, {}),
+        (incident.publish_status, {"audience": st.just("public"), "phase": st.sampled_from(["investigating", "resolved"])}),
+        (incident.identify_root_cause, {"cause": st.just("A missing index")}),
+        (incident.validate_fix, {}),
+        (incident.advance_rollout, {"rollout_pct": st.sampled_from([-1, 0, 50, 100])}),
+        (incident.hold_review, {}),
+        (incident.open_action_item, {"item_id": items, "description": st.just("Do it")}),
+        (incident.complete_action_item, {"item_id": items}),
+        (incident.drop_action_item, {"item_id": items}),
+    ]
+    return st.sampled_from([*often, *often, *seldom]).flatmap(lambda step: st.tuples(st.just(step[0]), st.fixed_dictionaries(step[1])))
 
 
 @st.composite

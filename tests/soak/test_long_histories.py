@@ -1,0 +1,28 @@
+"""The machines once more, with more and longer histories than a test run has time for: `make soak`, before a release."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from both_databases import BothDatabases
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from test_governance_machine import Governance
+from test_incident_machine import Incidents
+from test_ticket_machine import Tickets
+
+
+def long(examples: int) -> settings:
+    return settings(max_examples=examples, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.mark.parametrize(("machine", "examples"), [(Tickets, 300), (Incidents, 300), (Governance, 120)])
+def test_long_histories_of_one_concept(machine: type[RuleBasedStateMachine], examples: int) -> None:
+    run_state_machine_as_test(machine, settings=long(examples))
+
+
+def test_long_histories_on_both_databases(opsledger_postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPSLEDGER_KEK_FILE", str(tmp_path / "kek"))
+    monkeypatch.setattr(BothDatabases, "postgresql", opsledger_postgres_url, raising=False)
+    run_state_machine_as_test(BothDatabases, settings=long(150))
