@@ -46,6 +46,7 @@ class Checked:
     restated: list[Finding] = field(default_factory=list)  # what is known otherwise today, and was right when it was recorded
     moved: int = 0  # how many of those there are
     looked_at: dict[str, int] = field(default_factory=dict)  # how much was checked: {"facts": 512, "streams": 44}
+    noted: list[str] = field(default_factory=list)  # what is as it is for a reason that the log gives
 
     @property
     def verdict(self) -> Verdict:
@@ -69,6 +70,10 @@ class Checked:
         self.moved += 1
         if len(self.restated) < _KEPT:
             self.restated.append(Finding(self.name, sentence, **where))
+
+    def note(self, sentence: str) -> None:
+        """Add what is as it is for a reason that the log gives, or what was not looked at and why; it is no finding."""
+        self.noted.append(sentence)
 
     def count(self, what: str, more: int = 1) -> None:
         """Add to how much was looked at."""
