@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from verified import check_of, only, places, register, stored_state, verified
+from verified import check_of, not_clean, only, places, register, stored_state, verified
 
 from opsledger.app import OpsLedger
 from opsledger.domain import calendar, ticket
@@ -49,14 +49,15 @@ def test_only_the_checks_that_were_asked_for_run(history: OpsLedger) -> None:
 
 
 def test_an_unknown_check_is_refused(history: OpsLedger) -> None:
-    with pytest.raises(BadInput, match="There is no check 'merkle'; there are continuity, fold, promises, projections"):
+    with pytest.raises(BadInput, match="There is no check 'merkle'; there are integrity, checkpoints, continuity, parts, fold"):
         verified(history, "merkle")
 
 
 def test_progress_ends_with_all_facts_of_every_check(history: OpsLedger) -> None:
     told: dict[str, tuple[int, int]] = {}
-    verify(history.store, history.tables.tables, progress=lambda name, done, of: told.update({name: (done, of)}))
-    assert told == {"continuity": (10, 10), "fold": (10, 10), "promises": (10, 10), "projections": (10, 10)}
+    history.verify(progress=lambda name, done, of: told.update({name: (done, of)}))
+    for name in ("integrity", "continuity", "fold", "promises", "projections"):
+        assert told[name] == (10, 10), name
 
 
 def test_verifying_changes_nothing(history: OpsLedger) -> None:
@@ -179,7 +180,7 @@ def test_a_stream_that_is_no_text_is_named_and_stops_nothing_else(history: OpsLe
 def test_an_edited_row_of_a_table_is_named_with_its_key(history: OpsLedger) -> None:
     attack(history, "UPDATE ticket_sla SET outcome = 'met' WHERE metric = 'resolution' AND ticket_id = 'T-1'", what="tables.db")
     report = verified(history)
-    assert [check.verdict for check in report.checks] == ["clean", "clean", "clean", "findings"]
+    assert not_clean(report) == {"projections": "findings"}
     finding = only(report, "projections")
     assert (finding.table, finding.keys) == ("ticket_sla", (("T-1", "resolution", 1),))
     assert "1 row changed" in finding.sentence
@@ -220,7 +221,7 @@ def test_tables_that_were_never_built_leave_their_check_undecided_and_make_no_fi
     with OpsLedger.create(f"sqlite:///{tmp_path}/new.db") as ledger:
         report = verified(ledger)
         assert report.code == 2
-        assert [check.verdict for check in report.checks] == ["clean", "clean", "clean", "undecided"]
+        assert not_clean(report) == {"projections": "undecided"}
         assert "catch-up" in check_of(report, "projections").undecided[0]
     assert not (tmp_path / "new.tables.db").exists()
 
@@ -245,14 +246,14 @@ class _Broken:
 def test_a_store_that_cannot_be_read_leaves_all_undecided(history: OpsLedger) -> None:
     report = verify(_Broken(), history.tables.tables)  # type: ignore[arg-type]  # only what is asked first
     assert report.code == 2
-    assert [check.verdict for check in report.checks] == ["undecided"] * 4
+    assert not_clean(report) == {name: "undecided" for name in CHECKS if name != "keys"}, "no key store was given"
 
 
 def test_an_unreadable_calendar_leaves_promises_and_tables_undecided(history: OpsLedger) -> None:
     attack(history, "UPDATE ledger_event SET state = substr(state, 1, 50) WHERE position = 3")
     report = verified(history)
     assert report.code == 1
-    assert [check.verdict for check in report.checks] == ["clean", "findings", "undecided", "undecided"]
+    assert not_clean(report) == {"fold": "findings", "promises": "undecided", "projections": "undecided"}
     assert all("Position 3" in check_of(report, name).undecided[0] for name in ("promises", "projections"))
 
 
@@ -272,8 +273,15 @@ def test_a_report_for_programs_says_the_same(history: OpsLedger) -> None:
     attack(history, "DELETE FROM ticket WHERE ticket_id = 'T-2'", what="tables.db")
     said = verified(history).as_dict()
     assert (said["code"], said["simulated"], said["position"]) == (1, True, 10)
-    assert [check["about"] for check in said["checks"]] == ["integrity", "foldability", "promises", "tables"]
-    assert said["checks"][3]["findings"][0]["keys"] == (("T-2",),)
+    checks = {check["name"]: check for check in said["checks"]}
+    assert [checks[name]["about"] for name in ("integrity", "continuity", "fold", "projections")] == [
+        "integrity",
+        "integrity",
+        "foldability",
+        "tables",
+    ]
+    assert checks["projections"]["findings"][0]["keys"] == (("T-2",),)
+    assert said["assurance"]["level"] == "L0"
 
 
 def test_a_postgresql_ledger_is_verified_alike(opsledger_pg: OpsLedger, opsledger_clock: Clock) -> None:

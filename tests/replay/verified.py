@@ -8,7 +8,7 @@ from opsledger.app import OpsLedger
 from opsledger.audit.findings import Checked, Finding
 from opsledger.domain import ticket
 from opsledger.policies.support import Priority
-from opsledger.replay.verify import Report, verify
+from opsledger.replay.verify import Report
 
 
 def register(ledger: OpsLedger, id: str, priority: Priority = Priority.HIGH) -> None:
@@ -17,7 +17,7 @@ def register(ledger: OpsLedger, id: str, priority: Priority = Priority.HIGH) -> 
 
 
 def verified(ledger: OpsLedger, *checks: str, strict: bool = False) -> Report:
-    return verify(ledger.store, ledger.tables.tables, checks=checks, strict=strict)
+    return ledger.verify(*checks, strict=strict)
 
 
 def check_of(report: Report, name: str) -> Checked:
@@ -36,3 +36,8 @@ def only(report: Report, name: str) -> Finding:
 
 def stored_state(ledger: OpsLedger, position: int) -> str:
     return ledger.store.page(position - 1, 1)[0].state.decode().replace("'", "''")
+
+
+def not_clean(report: Report) -> dict[str, str]:
+    """Return the verdicts of the checks that are not clean."""
+    return {check.name: check.verdict for check in report.checks if check.verdict != "clean"}

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 
 from opsledger.domain import calendar, policy
 from opsledger.domain.recorded import Recorded
+from opsledger.policies import documents
 from opsledger.policies.instants import SECOND, micros
+from opsledger.policies.operating_model import OperatingModel
 from opsledger.projections.kinds import Entity, Rows, Sql, View
 from opsledger.projections.table import Row, Table, instant, integer, text
 
@@ -32,6 +34,7 @@ POLICY = Table(
         text("reason", "Why, where it holds from before it was published."),
         text("digest", "SHA-256 of the canonical document."),
         text("document", "The canonical document, in JSON."),
+        integer("late_entry_after_s", "A fact recorded more seconds than this after it happened is a late entry."),
         integer("last_position", "Position of the fact."),
     ),
 )
@@ -81,10 +84,11 @@ class _Policies:
 
 def _publish(state: _Policies, recorded: Recorded) -> _Policies:
     event: policy.Published = recorded.fact
-    ref = policy.published_model(recorded.position, state.policy_id, event).ref
+    ref = policy.reference(state.policy_id, event)
     people = (event.proposed_by, event.approved_by, event.reason)
     times = (micros(event.effective_from), micros(event.published_at))
-    state.versions.append((state.policy_id, event.version, ref, *times, *people, event.digest, event.document, recorded.position))
+    said = (event.digest, event.document, documents.restored(OperatingModel, event.document).compliance.late_entry_after)
+    state.versions.append((state.policy_id, event.version, ref, *times, *people, *said, recorded.position))
     state.months = []
     year, month = map(int, event.months.first.split("-"))
     for i, (begin, end) in enumerate(zip(event.months.starts, event.months.starts[1:], strict=False), month - 1):

@@ -120,7 +120,15 @@ class Sql(NamedTuple):
         """Whole seconds from one instant to another, each cut to the second."""
         if self.postgresql:
             return f"(floor(extract(epoch FROM {stop}))::bigint - floor(extract(epoch FROM {start}))::bigint)"
-        return f"(CAST(strftime('%s', {stop}) AS INTEGER) - CAST(strftime('%s', {start}) AS INTEGER))"
+        # Without the fraction, which SQLite would round to milliseconds and so to the next second.
+        return f"(CAST(strftime('%s', substr({stop}, 1, 19)) AS INTEGER) - CAST(strftime('%s', substr({start}, 1, 19)) AS INTEGER))"
+
+    def microseconds(self, start: str, stop: str) -> str:
+        """Microseconds from one instant to another, exactly."""
+        if self.postgresql:
+            return f"round(extract(epoch FROM {stop} - {start}) * 1000000)::bigint"
+        fractions = f"CAST(substr({stop}, 21, 6) AS INTEGER) - CAST(substr({start}, 21, 6) AS INTEGER)"
+        return f"({self.seconds(start, stop)} * 1000000 + {fractions})"
 
     def later(self, one: str, other: str) -> str:
         """The later of two instants, neither null."""

@@ -12,6 +12,7 @@ from opsledger.errors import BadInput
 from opsledger.ledger.store import Store
 from opsledger.policies.instants import iso
 from opsledger.replay.build import Cut, Progress
+from opsledger.replay.executor import SERIAL, Executor
 from opsledger.replay.rebuild import fill
 from opsledger.replay.tables import AsOf, Tables
 
@@ -36,7 +37,7 @@ def as_of(store: Store, *, position: int | None = None, known_at: int | None = N
     return AsOf(position, recorded_at, next(at for at in (effective_at, known_at, recorded_at) if at is not None))
 
 
-def replay(store: Store, tables: Tables, shown: AsOf, progress: Progress | None = None) -> None:
+def replay(store: Store, tables: Tables, shown: AsOf, progress: Progress | None = None, executor: Executor = SERIAL) -> None:
     """Write the tables as `shown` says into a database that is empty, or was left empty by a replay that broke off."""
     with tables.told(), tables.engine.connect() as connection:
         strange = set(sa.inspect(connection).get_table_names()) - set(tables.schema.metadata.tables)
@@ -44,4 +45,4 @@ def replay(store: Store, tables: Tables, shown: AsOf, progress: Progress | None 
             raise BadInput("replay.into", "The database to replay into has tables already; give a new file or an empty schema.")
     with tables.writing() as connection:
         tables.schema.prepare(connection)
-    fill(store, tables, Cut(shown.position, shown.effective_at), shown, progress)
+    fill(store, tables, Cut(shown.position, shown.effective_at), shown, progress, executor)

@@ -1,14 +1,16 @@
 """Building rows from the log, from the beginning up to a cut, stream by stream: for rebuild, as-of and verify.
 
 Memory stays flat: one page of the log, one stream's facts and one buffer of rows are held. Every stream is folded alone, so
-the work can be parted by stream; the order of streams does not matter to any row.
+the work can be parted between streams: a part is what lies between two names in their order, which an index gives, so that
+nobody reads what somebody else folds. The order of streams does not matter to any row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 from opsledger.domain.recorded import Recorded, until
 from opsledger.ledger.codec import read
@@ -18,7 +20,7 @@ from opsledger.projections.table import Row
 from opsledger.replay.folding import entry_rows, fold_entity, fold_knowing
 from opsledger.replay.knowledge import Timeline
 
-__all__ = ["Cut", "Progress", "Sink", "build", "fold_stream"]
+__all__ = ["WHOLE", "Cut", "Part", "Progress", "Sink", "build", "fold_stream", "parted"]
 
 Progress = Callable[[int, int], None]
 """Told (done, of) in facts."""
@@ -27,7 +29,9 @@ Sink = Callable[[str, list[Row]], None]
 """Takes rows of a table, by its name."""
 
 _PAGE: Final = 5000
-_BUFFER: Final = 8000
+_BUFFER: Final = 1000  # measured: the texts of instants, which one stream repeats in several tables, are still cached then
+_SAMPLES: Final = 8
+_ABOVE: Final = 1 << 62  # every version
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,40 @@ class Cut:
         return until(stream, self.effective_at)
 
 
-def build(store: Store, projections: Sequence[Projection], known: Timeline, cut: Cut, sink: Sink, progress: Progress | None = None) -> None:
-    """Fold every stream through the projections and hand the rows to `sink`, in pieces."""
+class Part(NamedTuple):
+    """The streams whose names come after `after`, up to and including `last` (None: to the end)."""
+
+    after: str
+    last: str | None
+
+
+WHOLE: Final = Part("", None)
+
+
+def parted(store: Store, position: int, facts: int) -> list[Part]:
+    """Return parts that are all streams together, in order, each with about so many of the facts up to a position.
+
+    Positions have no gaps, so a few of them, evenly spaced, show how many facts lie between two names.
+    """
+    spaced = range(0, position, max(1, facts // _SAMPLES))
+    names = sorted(row.stream for after in spaced for row in store.page(after, 1, until=position))
+    ends = dict.fromkeys(names[_SAMPLES::_SAMPLES])
+    return [Part(after, last) for after, last in pairwise(["", *ends, None]) if after is not None]
+
+
+def build(
+    store: Store,
+    projections: Sequence[Projection],
+    known: Timeline,
+    cut: Cut,
+    sink: Sink,
+    progress: Progress | None = None,
+    part: Part = WHOLE,
+) -> int:
+    """Fold every stream of a part through the projections, hand the rows to `sink` bit by bit, and return how many facts it had."""
     buffers: dict[str, list[Row]] = {table.name: [] for projection in projections for table in projection.tables}
     done = 0
-    for facts in _streams(store, cut.position):
+    for facts in _streams(store, cut.position, part):
         done += len(facts)
         within = cut.facts(facts)
         if within:
@@ -63,6 +96,7 @@ def build(store: Store, projections: Sequence[Projection], known: Timeline, cut:
             progress(done, cut.position)
     for name, rest in buffers.items():
         sink(name, rest)
+    return done
 
 
 def fold_stream(
@@ -83,11 +117,11 @@ def fold_stream(
     return folded, single
 
 
-def _streams(store: Store, position: int) -> Iterator[list[Recorded]]:
+def _streams(store: Store, position: int, part: Part) -> Iterator[list[Recorded]]:
     """Yield the facts of each stream up to a position, one stream after the other."""
-    after = ("", 0)
+    after = (part.after, _ABOVE if part.after else 0)
     facts: list[Recorded] = []
-    while rows := store.stream_page(after, _PAGE, until=position):
+    while rows := store.stream_page(after, _PAGE, until=position, last=part.last):
         for row in rows:
             if facts and facts[-1].stream != row.stream:
                 yield facts

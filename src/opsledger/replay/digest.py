@@ -1,7 +1,7 @@
 """Digests of tables: equal rows give equal digests, on either database, in any process, at any time.
 
-Rows are taken in the byte order of their keys and written in one typed form; a row belongs to one of 256 parts by its key, so
-that two digests that differ name the part, and the part's rows are few.
+Rows are taken in the byte order of their keys and written in one typed form. A row belongs to one of 256 parts by its key, and to one
+of 256 others across them: where two tables differ, the rows that are in a differing part of both kinds are few, and can be named.
 """
 
 from __future__ import annotations
@@ -9,17 +9,28 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from opsledger.projections.table import Table
 from opsledger.replay.tables import Tables
 
-__all__ = ["digest", "digests", "rows"]
+__all__ = ["PARTS", "Parted", "digest", "digests", "parted", "parts_of", "rows"]
 
-_PARTS = 256
+PARTS: Final = 256
+"""How many parts of either kind there are."""
+
 _encode = msgspec.json.Encoder().encode
+
+
+class Parted(NamedTuple):
+    """A table's digests: of the whole, in hexadecimal, made of those of its 256 parts; and those of 256 other parts across them."""
+
+    rows: int
+    digest: str
+    parts: tuple[bytes, ...]
+    across: tuple[bytes, ...]
 
 
 def digests(tables: Tables, names: list[str] | None = None) -> dict[str, str]:
@@ -29,11 +40,27 @@ def digests(tables: Tables, names: list[str] | None = None) -> dict[str, str]:
 
 def digest(tables: Tables, table: Table) -> tuple[str, list[str]]:
     """Return a table's digest, and those of its 256 parts of which it is made."""
-    parts = [hashlib.sha256() for _ in range(_PARTS)]
+    found = parted(tables, table)
+    return found.digest, [part.hex() for part in found.parts]
+
+
+def parted(tables: Tables, table: Table) -> Parted:
+    """Return the number of rows of a table, and its digests."""
+    parts, across = ([hashlib.sha256() for _ in range(PARTS)] for _ in range(2))
+    count = 0
     for key, row in rows(tables, table):
-        parts[zlib.crc32(key) % _PARTS].update(row + b"\n")
-    made = [part.hexdigest() for part in parts]
-    return hashlib.sha256("".join(made).encode()).hexdigest(), made
+        one, other = parts_of(key)
+        parts[one].update(row + b"\n")
+        across[other].update(row + b"\n")
+        count += 1
+    made, others = (tuple(part.digest() for part in each) for each in (parts, across))
+    return Parted(count, hashlib.sha256("".join(part.hex() for part in made).encode()).hexdigest(), made, others)
+
+
+def parts_of(key: bytes) -> tuple[int, int]:
+    """Return in which part a row stands by its key, and in which of those across."""
+    code = zlib.crc32(key)
+    return code % PARTS, code // PARTS % PARTS
 
 
 def rows(tables: Tables, table: Table) -> Iterator[tuple[bytes, bytes]]:

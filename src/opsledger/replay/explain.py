@@ -26,9 +26,10 @@ from opsledger.policies.instants import at, moment
 from opsledger.projections.audit_trail import summary
 from opsledger.projections.kinds import Entry, Projection, View
 from opsledger.projections.table import Column, Table
+from opsledger.replay.schema import Schema
 from opsledger.replay.tables import Tables
 
-__all__ = ["Explanation", "Told", "explain", "read_value"]
+__all__ = ["Explanation", "Told", "explain", "read_value", "reads"]
 
 _SETTLED: Final = ("last_position", "known_from_position")
 """Columns that say up to which position a row knows its stream."""
@@ -81,7 +82,7 @@ def explain(store: Store, tables: Tables, table: str, key: Sequence[str]) -> Exp
         )
     made = Explanation(table, described.doc, where, found[0])
     if isinstance(described, View):
-        made.reads = _reads(tables, described)
+        made.reads = reads(tables.schema, described)
         made.counted = list(_counted(tables, described, where, made.row))
         return made
     projection = next(each for each in tables.schema.projections.values() if described in each.tables)
@@ -135,16 +136,16 @@ def _counted(tables: Tables, view: View, where: dict[str, Any], row: dict[str, A
         for each in tables.query(sa.text(sql(tables.sql)).bindparams(*binds)):
             yield name, tuple(each[part] for part in keys)
         return
-    for name in _reads(tables, view):
+    for name in reads(tables.schema, view):
         read_from = tables.describe(name)
         if all(row.get(part) is not None for part in read_from.key):
             yield name, tuple(row[part] for part in read_from.key)
 
 
-def _reads(tables: Tables, view: View) -> list[str]:
+def reads(schema: Schema, view: View) -> list[str]:
     """Return the tables and views that a view is computed from."""
-    words = re.findall(r"(?:FROM|JOIN|,)\s*(\w+)", view.sql(tables.sql))
-    return sorted({word for word in words if word in tables.schema.declared or word in tables.schema.views})
+    words = re.findall(r"(?:FROM|JOIN|,)\s*(\w+)", view.sql(schema.sql), flags=re.IGNORECASE)
+    return sorted({word for word in words if word in schema.declared or word in schema.views})
 
 
 # Rows of tables.

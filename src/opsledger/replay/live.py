@@ -88,7 +88,17 @@ class Live:
             deadline = time.monotonic() + _PATIENCE_S
             if progress is not None:
                 progress(rows[-1].position, until)
+        if position > until and self.ahead():
+            raise Unavailable(
+                "tables.ahead",
+                f"The tables go to position {position} and the log ends at {self._store.head().position}: "
+                "it was cut, or put back from a backup; run `opsledger rebuild`, and `opsledger verify` with a checkpoint that was kept.",
+            )
         return position
+
+    def ahead(self) -> bool:
+        """Return whether the tables go further than the log, as after a restore of the log alone."""
+        return self._position() > self._store.head().position
 
     def forget(self) -> None:
         """Drop what is kept in memory, after somebody else wrote the tables."""
@@ -119,6 +129,7 @@ class Live:
                 self._compare(projection, stream, kept, written)
                 fresh[projection.name, stream] = kept
         with self._tables.writing() as connection:
+            self._tables.hold(connection)
             if not self._tables.move(connection, self._tables.schema.projections, position, until):
                 raise _MovedOn
             for change in written.values():

@@ -17,7 +17,8 @@ from opsledger.errors import StoreError
 from opsledger.ledger.codec import read_all
 from opsledger.ledger.store import Store, pages
 from opsledger.projections.kinds import Projection, fingerprint
-from opsledger.replay.build import Cut, Progress, build, fold_stream
+from opsledger.replay.build import Cut, Progress, fold_stream
+from opsledger.replay.executor import SERIAL, Executor
 from opsledger.replay.knowledge import timeline
 from opsledger.replay.shadow import Difference, Shadow, shadow
 from opsledger.replay.tables import AsOf, Tables
@@ -29,7 +30,15 @@ class _Again(Exception):  # not an error: a policy or calendar came in meanwhile
     """What was known changed while rows were built; build them again."""
 
 
-def rebuild(store: Store, tables: Tables, names: Sequence[str], *, simulated: bool, progress: Progress | None = None) -> list[Difference]:
+def rebuild(
+    store: Store,
+    tables: Tables,
+    names: Sequence[str],
+    *,
+    simulated: bool,
+    progress: Progress | None = None,
+    executor: Executor = SERIAL,
+) -> list[Difference]:
     """Build the tables of projections anew and apply what differs. Returns the differences of tables that stood before.
 
     Projections that stand are rebuilt to where they stand; bring them up to the head before. New ones go to the others.
@@ -53,24 +62,24 @@ def rebuild(store: Store, tables: Tables, names: Sequence[str], *, simulated: bo
         tables.show(new.connection, AsOf(position, recorded_at, recorded_at if simulated else None))
         return found
 
-    return _built(store, tables, chosen, finish, lock=True, progress=progress)
+    return _built(store, tables, chosen, finish, executor, lock=True, progress=progress)
 
 
-def compare(store: Store, tables: Tables, progress: Progress | None = None) -> list[Difference]:
+def compare(store: Store, tables: Tables, progress: Progress | None = None, executor: Executor = SERIAL) -> list[Difference]:
     """Build the tables anew, up to where they stand, and say what differs. Changes nothing."""
     chosen = list(tables.schema.projections.values())
 
     def finish(new: Shadow, standing: dict[str, int], position: int) -> list[Difference]:
         return [new.difference(table) for projection in chosen for table in projection.tables]
 
-    return _built(store, tables, chosen, finish, lock=False, progress=progress)
+    return _built(store, tables, chosen, finish, executor, lock=False, progress=progress)
 
 
-def fill(store: Store, tables: Tables, cut: Cut, as_of: AsOf, progress: Progress | None = None) -> None:
+def fill(store: Store, tables: Tables, cut: Cut, as_of: AsOf, progress: Progress | None = None, executor: Executor = SERIAL) -> None:
     """Build the tables of a replay, up to a cut, into a database whose tables are empty."""
     chosen = list(tables.schema.projections.values())
     with shadow(tables, chosen) as new:
-        build(store, chosen, timeline(store, cut.position), cut, new.take, progress)
+        executor.build(store, new, cut, progress)
         with new.connection.begin():
             for projection in chosen:
                 for table in projection.tables:
@@ -84,6 +93,7 @@ def _built(
     tables: Tables,
     chosen: Sequence[Projection],
     finish: Callable[[Shadow, dict[str, int], int], list[Difference]],
+    executor: Executor,
     *,
     lock: bool,
     progress: Progress | None,
@@ -91,22 +101,28 @@ def _built(
     """Build rows, bring them to where the tables stand by then, and finish with both in one transaction."""
     while True:
         with tables.told(), tables.engine.connect() as connection:
-            position = max(tables.positions(connection).values(), default=store.head().position)
+            position = _reached(store, tables.positions(connection))
         with shadow(tables, chosen) as new:
-            build(store, chosen, timeline(store, position), Cut(position), new.take, progress)
+            executor.build(store, new, Cut(position), progress)
             new.ready()
             connection = new.connection if lock else new.connection.execution_options(**_snapshot(tables))
             try:
                 with connection.begin():
                     if lock:  # live runners wait from here on, and see afterwards that the tables were moved
-                        connection.execute(sa.update(tables.schema.state).values(only=1))
+                        tables.hold(connection)
                         connection.execute(sa.update(tables.schema.tracking).values(position=tables.schema.tracking.c.position))
                     standing = tables.positions(connection)
-                    reached = max(standing.values(), default=position)
+                    reached = _reached(store, standing)
                     _follow(store, new, position, reached)
                     return finish(new, standing, reached)
             except _Again:
                 continue
+
+
+def _reached(store: Store, standing: dict[str, int]) -> int:
+    """Return where the tables stand; the head where there are none, or where they go further than a log that was put back."""
+    head = store.head().position
+    return min(max(standing.values(), default=head), head)
 
 
 def _follow(store: Store, new: Shadow, position: int, reached: int) -> None:

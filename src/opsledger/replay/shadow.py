@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
+from opsledger.errors import StoreError
 from opsledger.projections.kinds import Projection
 from opsledger.projections.table import Row, Table
+from opsledger.replay.pieces import Piece
 from opsledger.replay.tables import Tables
 
 __all__ = ["Difference", "Shadow", "shadow"]
@@ -46,6 +49,7 @@ class Shadow:
     def __init__(self, tables: Tables, connection: sa.Connection, chosen: Sequence[Projection]) -> None:
         self.connection = connection
         self.chosen = chosen
+        self.dialect = tables.sql.dialect
         self._tables = tables
         self._postgresql = tables.sql.postgresql
         self._prefix = "pg_temp.shadow_" if self._postgresql else "shadow."
@@ -57,6 +61,19 @@ class Shadow:
             with self.connection.begin():
                 self._tables.insert(self.connection, table, table.written(rows), into=f"{self._prefix}{name}")
 
+    def add(self, piece: Piece) -> None:
+        """Add rows that another process packed for a database of this dialect."""
+        if isinstance(piece, dict):
+            with self.connection.begin():
+                for name, rows in piece.items():
+                    self._tables.insert(self.connection, self._tables.schema.declared[name], rows, into=f"{self._prefix}{name}")
+            return
+        raw: Any = self.connection.connection.driver_connection
+        raw.deserialize(piece, name="piece")
+        with self.connection.begin():
+            for table in self._all():
+                self._run(f"INSERT INTO {self._prefix}{table.name} SELECT * FROM piece.{table.name}")
+
     def replace(self, name: str, owner: str | None, rows: Sequence[Row]) -> None:
         """Put rows in the place of all that belong to `owner`, or add them; within a transaction that the caller holds."""
         table = self._tables.schema.declared[name]
@@ -66,15 +83,19 @@ class Shadow:
         self._tables.insert(self.connection, table, table.written(rows), into=f"{self._prefix}{name}")
 
     def ready(self) -> None:
-        """Make the rows ready to be joined by key."""
-        with self.connection.begin():
-            for table in self._all():
-                keys = ", ".join(table.key)
-                if self._postgresql:
-                    self._run(f"CREATE INDEX ON {self._prefix}{table.name} ({keys})")
-                    self._run(f"ANALYZE {self._prefix}{table.name}")
-                else:
-                    self._run(f"CREATE INDEX shadow.by_{table.name} ON {table.name} ({keys})")
+        """Make the rows ready to be joined by key. Refuses a fold that gave a key twice."""
+        for table in self._all():
+            keys = ", ".join(table.key)
+            try:
+                with self.connection.begin():
+                    if self._postgresql:
+                        self._run(f"CREATE UNIQUE INDEX ON {self._prefix}{table.name} ({keys})")
+                        self._run(f"ANALYZE {self._prefix}{table.name}")
+                    else:
+                        self._run(f"CREATE UNIQUE INDEX shadow.by_{table.name} ON {table.name} ({keys})")
+            except IntegrityError:
+                sentence = f"The projection of {table.name} gives two rows with one key ({keys}); it must give each key once."
+                raise StoreError("tables.key_twice", sentence) from None
 
     def write(self, table: Table) -> None:
         """Put the new rows into a table that has none of this projection's."""
@@ -85,15 +106,19 @@ class Shadow:
         """Return how a table differs from its new rows."""
         new, old, on, first = f"{self._prefix}{table.name} n", f"{self._here(table)} o", _on(table), table.key[0]
         ours, theirs = (", ".join(f"{which}.{key}" for key in table.key) for which in "no")
-        found = Difference(table.name)
+        otherwise = self._otherwise(table, "o")
+        missing, changed = f"o.{first} IS NULL", f"o.{first} IS NOT NULL AND ({otherwise})"
+        counts = f"count(*) AS made, count(*) FILTER (WHERE {missing}) AS missing, count(*) FILTER (WHERE {changed}) AS changed"
+        counted = self._run(f"SELECT {counts} FROM {new} LEFT JOIN {old} ON {on}").one()
+        standing = self._run(f"SELECT count(*) FROM {old}").scalar_one()
+        surplus = standing - (counted.made - counted.missing)  # since a key stands once in either
+        found = Difference(table.name, counted.missing, surplus, counted.changed)
         statements = {
-            "missing": f"SELECT {ours} FROM {new} LEFT JOIN {old} ON {on} WHERE o.{first} IS NULL",
-            "surplus": f"SELECT {theirs} FROM {old} LEFT JOIN {new} ON {on} WHERE n.{first} IS NULL",
-            "changed": f"SELECT {ours} FROM {new} JOIN {old} ON {on} WHERE {self._otherwise(table, 'o')}",
+            f"SELECT {ours} FROM {new} LEFT JOIN {old} ON {on} WHERE {missing}": found.missing,
+            f"SELECT {theirs} FROM {old} LEFT JOIN {new} ON {on} WHERE n.{first} IS NULL": found.surplus,
+            f"SELECT {ours} FROM {new} JOIN {old} ON {on} WHERE {otherwise}": found.changed,
         }
-        for kind, statement in statements.items():
-            count = self._run(f"SELECT count(*) FROM ({statement}) d").scalar_one()
-            setattr(found, kind, count)
+        for statement, count in statements.items():
             if count:
                 found.keys += [tuple(row) for row in self._run(f"{statement} LIMIT {_SAMPLE}")]
         return found
@@ -140,6 +165,7 @@ def shadow(tables: Tables, chosen: Sequence[Projection]) -> Iterator[Shadow]:
         beside = Path(str(tables.engine.url.database)).parent
         with tempfile.TemporaryDirectory(prefix=".opsledger-", dir=beside) as folder:
             raw.execute("ATTACH DATABASE ? AS shadow", (str(Path(folder) / "shadow.db"),))
+            raw.execute("ATTACH DATABASE ':memory:' AS piece")
             try:
                 raw.execute("PRAGMA shadow.journal_mode = OFF")
                 raw.execute("PRAGMA shadow.synchronous = OFF")
@@ -149,6 +175,7 @@ def shadow(tables: Tables, chosen: Sequence[Projection]) -> Iterator[Shadow]:
             finally:
                 if connection.in_transaction():
                     connection.rollback()
+                raw.execute("DETACH DATABASE piece")
                 raw.execute("DETACH DATABASE shadow")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -19,11 +19,10 @@ from opsledger.errors import BadInput, StoreError, Unavailable, Unknown
 from opsledger.policies.instants import at
 from opsledger.projections.kinds import Projection, View, fingerprint
 from opsledger.projections.table import Row, Table
+from opsledger.replay.pieces import insert
 from opsledger.replay.schema import Schema
 
 __all__ = ["AsOf", "Tables"]
-
-_MANY: Final = 8  # rows in one INSERT of SQLite; measured: more gain nothing
 
 
 class AsOf(NamedTuple):
@@ -67,6 +66,13 @@ class Tables:
             return {}
         with self.told(), self.engine.connect() as connection:
             return self.positions(connection) if sa.inspect(connection).has_table(self.schema.tracking.name) else {}
+
+    def hold(self, connection: sa.Connection) -> None:
+        """Wait for whoever writes the tables, and have others wait until the transaction ends. The first thing that a writer does.
+
+        One row is the lock of all tables: writers that lock rows of several in different orders would wait for each other for ever.
+        """
+        connection.execute(sa.update(self.schema.state).values(only=1))
 
     def move(self, connection: sa.Connection, names: Iterable[str], old: int, new: int) -> bool:
         """Move projections on from one position to another; return False when somebody else has moved them."""
@@ -139,18 +145,14 @@ class Tables:
         if not rows:
             return
         target = into or table.name
-        names = ", ".join(column.name for column in table.columns)
         cursor: Any = connection.connection.cursor()
         if self.sql.postgresql:
+            names = ", ".join(column.name for column in table.columns)
             with cursor.copy(f"COPY {target} ({names}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
             return
-        one = f"({', '.join('?' * len(table.columns))})"
-        full = len(rows) // _MANY * _MANY
-        many = [[value for row in rows[i : i + _MANY] for value in row] for i in range(0, full, _MANY)]
-        cursor.executemany(f"INSERT INTO {target} ({names}) VALUES {', '.join([one] * _MANY)}", many)
-        cursor.executemany(f"INSERT INTO {target} ({names}) VALUES {one}", rows[full:])
+        insert(cursor, target, table, rows)
 
     def delete(self, connection: sa.Connection, table: Table, columns: Sequence[str], values: Sequence[Row]) -> None:
         """Delete the rows whose `columns` have one of the `values`, written as `Table.written` does."""

@@ -1,9 +1,14 @@
 """Verify: is the log whole, can it be folded, was every promise right when it was made, and do the tables say the same?
 
+    integrity     integrity     every fact is the one that was sealed (opsledger.audit.integrity)
+    checkpoints   integrity     what was signed, and what was kept elsewhere, fits the log (opsledger.audit.checkpoints)
     continuity    integrity     the log is whole (opsledger.audit.continuity)
+    parts         integrity     every sealed part is the one that its fact names, or was purged because a fact decided so
     fold          foldability   every fact decodes, says of itself what its envelope says, and its stream evolves
     promises      promises      every due time stamped in a fact is the one derived from what was known at its position
     projections   tables        the tables are equal to the log folded anew
+    keys          keys          the key store does what the log says: destroyed is destroyed, nothing is lost; where there is one
+    closes        periods       every period that was closed says, computed again as known then, what was reported
 
 Whether the log is intact and whether it can be folded are two questions, and are answered apart. A check that cannot go on
 says where it stopped, and the others still run. Nothing is changed, in the log or in the tables.
@@ -15,19 +20,36 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from opsledger.audit.checkpoints import Assurance, describe
 from opsledger.audit.continuity import continuity
 from opsledger.audit.findings import Checked
 from opsledger.errors import BadInput, OpsledgerError
+from opsledger.ledger.seals import Seals
 from opsledger.ledger.store import Store
+from opsledger.policies.instants import iso
+from opsledger.replay.checks.closes import closes
 from opsledger.replay.checks.fold import fold
+from opsledger.replay.checks.personal import keys, parts
 from opsledger.replay.checks.projections import projections
 from opsledger.replay.checks.promises import promises
-from opsledger.replay.checks.task import Progress, Task
+from opsledger.replay.checks.seals import assurance, checkpoints, integrity
+from opsledger.replay.checks.task import Outside, Progress, Task
+from opsledger.replay.executor import SERIAL, Executor
 from opsledger.replay.tables import Tables
 
 __all__ = ["CHECKS", "Report", "verify"]
 
-_ABOUT: Final = {"continuity": "integrity", "fold": "foldability", "promises": "promises", "projections": "tables"}
+_ABOUT: Final = {
+    "integrity": "integrity",
+    "checkpoints": "integrity",
+    "continuity": "integrity",
+    "parts": "integrity",
+    "fold": "foldability",
+    "promises": "promises",
+    "projections": "tables",
+    "closes": "periods",
+    "keys": "keys",
+}
 CHECKS: Final = tuple(_ABOUT)
 """The names of all checks, in the order in which they run."""
 
@@ -40,6 +62,8 @@ class Report:
     simulated: bool
     position: int  # of the newest fact that was looked at
     checks: tuple[Checked, ...]
+    assurance: Assurance | None = None  # None: checkpoints were not looked at
+    unseen: str = ""  # what was left out though nobody asked for that, and why
 
     @property
     def code(self) -> int:
@@ -62,21 +86,43 @@ class Report:
             yield from _more(check.left, len(check.undecided), "things that could not be decided")
             yield from (f"    restated: {each.sentence}" for each in check.restated)
             yield from _more(check.moved, len(check.restated), "restated")
+            yield from (f"    {sentence}" for sentence in check.noted)
+        if self.unseen:
+            yield self.unseen
+        if self.assurance is not None:
+            yield _assured(self.assurance)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for programs."""
         checks = [{"about": _ABOUT[check.name], "verdict": check.verdict, **asdict(check)} for check in self.checks]
-        return {**asdict(self), "code": self.code, "checks": checks}
+        assured = None if self.assurance is None else self.assurance._asdict()
+        return {**asdict(self), "code": self.code, "checks": checks, "assurance": assured}
 
 
 def verify(
-    store: Store, tables: Tables, *, checks: Sequence[str] = CHECKS, strict: bool = False, progress: Progress | None = None
+    store: Store,
+    tables: Tables,
+    seals: Seals | None = None,
+    *,
+    checks: Sequence[str] = (),
+    strict: bool = False,
+    outside: Outside | None = None,
+    progress: Progress | None = None,
+    executor: Executor = SERIAL,
 ) -> Report:
-    """Run checks over the log as it stands now, and over the tables. `strict` validates every fact again as when it was made."""
+    """Run checks, by default all that can be, over the log as it stands now, its seals and its tables.
+
+    `OpsLedger.verify` knows where these are.
+
+    `strict` validates every fact again as when it was made; `outside` is what the verifier brings;
+    `executor` folds the log anew for the checks of the projections and of the closes; the other checks run in this process.
+    """
     for name in checks:
         if name not in CHECKS:
             raise BadInput("verify.unknown_check", f"There is no check '{name}'; there are {', '.join(CHECKS)}.")
-    results = [Checked(name) for name in CHECKS if name in (checks or CHECKS)]
+    known, assured = outside or Outside(), None
+    unseen = "" if checks else _no_keys(known)
+    results = [Checked(name) for name in CHECKS if name in (checks or CHECKS) and not (unseen and name == "keys")]
     try:
         meta, head = store.meta(), store.head().position
     except OpsledgerError as error:
@@ -84,12 +130,25 @@ def verify(
             result.leave(str(error))
         return Report("", False, 0, tuple(results))
     for result in results:
-        task = Task(store, tables, head, strict, meta, result, progress)
+        task = Task(store, tables, head, strict, meta, result, seals, known, progress, executor)
         try:
             _RUN[result.name](task)
+            if result.name == "checkpoints":
+                assured = assurance(task)
         except OpsledgerError as error:
             result.leave(str(error))
-    return Report(meta.get("ledger_id", ""), meta.get("simulated") == "true", head, tuple(results))
+    return Report(meta.get("ledger_id", ""), meta.get("simulated") == "true", head, tuple(results), assured, unseen)
+
+
+def _no_keys(known: Outside) -> str:
+    """Return why the key store cannot be looked at; nothing where it can. An auditor need not have it."""
+    if known.keys is None:
+        return "The key store was not looked at: none was given."
+    try:
+        known.keys.held("")
+    except OpsledgerError as error:
+        return f"The key store was not looked at: {error.sentence}"
+    return ""
 
 
 def _continuity(task: Task) -> None:
@@ -97,11 +156,24 @@ def _continuity(task: Task) -> None:
 
 
 _RUN: Final[Mapping[str, Callable[[Task], None]]] = {
+    "integrity": integrity,
+    "checkpoints": checkpoints,
     "continuity": _continuity,
+    "parts": parts,
     "fold": fold,
     "promises": promises,
     "projections": projections,
+    "closes": closes,
+    "keys": keys,
 }
+
+
+def _assured(assured: Assurance) -> str:
+    if not assured.exposed:
+        return f"Assurance {assured.level}, {describe(assured.level)}. No fact is exposed."
+    since = "" if assured.oldest is None else f", the oldest recorded at {iso(assured.oldest)}"
+    which = f"the {assured.exposed} after position {assured.covered}" if assured.covered else f"all {assured.exposed}"
+    return f"Assurance {assured.level}, {describe(assured.level)}. Exposed, for they could still be rewritten unseen: {which}{since}."
 
 
 def _more(count: int, shown: int, what: str) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from opsledger.policies.instants import iso
 from opsledger.replay.checks.task import Task
 from opsledger.replay.rebuild import compare
@@ -20,9 +22,10 @@ def projections(task: Task) -> None:
         )
         task.result.leave(f"{what}; run `opsledger catch-up` and verify again.")
         return
+    _together(task, standing)
     _shown(task, max(standing.values()))
     try:
-        differences = compare(task.store, task.tables, task.told)
+        differences = compare(task.store, task.tables, task.told, task.executor)
     except TypeError as error:
         # A file edited by hand holds any type in any column; comparing or writing such a value is where folding it ends.
         task.result.leave(f"A column of the log holds what does not belong there ({error}); `opsledger verify continuity` names it.")
@@ -32,6 +35,20 @@ def projections(task: Task) -> None:
         if difference.rows:
             task.result.find(_differs(difference), table=difference.table, keys=tuple(difference.keys))
             task.result.found += difference.rows - 1
+
+
+def _together(task: Task, standing: Mapping[str, int]) -> None:
+    """Check that all projections stand at one position: they are moved together, in one transaction."""
+    reached = max(standing.values())
+    for name, position in standing.items():
+        if position != reached:
+            task.result.find(
+                f"opsledger_tracking has {name} at position {position} and others at {reached}: it was changed; rebuild the tables.",
+                table="opsledger_tracking",
+                keys=((name,),),
+                expected=str(reached),
+                found=str(position),
+            )
 
 
 def _shown(task: Task, reached: int) -> None:

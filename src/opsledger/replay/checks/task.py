@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from opsledger.audit.checkpoints import Notes
 from opsledger.audit.continuity import in_streams, misfit
 from opsledger.audit.findings import Checked
+from opsledger.audit.note import VerifierKey
 from opsledger.domain.concept import Concept, concepts
 from opsledger.ledger.envelope import Row
+from opsledger.ledger.keys import Keys
+from opsledger.ledger.seals import Seals
 from opsledger.ledger.store import Store
+from opsledger.replay.executor import Executor
 from opsledger.replay.tables import Tables
 
-__all__ = ["Progress", "Task", "concept_at", "place"]
+__all__ = ["Outside", "Progress", "Task", "concept_at", "place"]
 
 Progress = Callable[[str, int, int], None]
 """Told (check, done, of)."""
+
+
+@dataclass(slots=True)
+class Outside:
+    """What a verifier brings: notes of checkpoints that they kept, by name, keys that they trust, restores that they know of.
+
+    And the key store of personal data, where they have it.
+    """
+
+    kept: Mapping[str, str | bytes] = field(default_factory=dict)
+    trusted: Sequence[VerifierKey] = ()
+    accepted: Sequence[int] = ()  # positions of restores
+    since: int = 0
+    notes: Notes | None = None
+    roots: dict[int, bytes] | None = None
+    covered: int = 0  # the size of the largest kept checkpoint that fits
+    keys: Keys | None = None  # the key store, for who may see it
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +51,10 @@ class Task:
     strict: bool
     meta: Mapping[str, str]
     result: Checked
+    seals: Seals | None
+    outside: Outside
     progress: Progress | None
+    executor: Executor
 
     def told(self, done: int, of: int) -> None:
         """Tell how far the check is."""
