@@ -23,6 +23,7 @@ from opsledger.projections.table import Table
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "opsledger"
 LONGEST_FILE, LONGEST_FUNCTION = 500, 60
+IN_ONE_PIECE = {"src/opsledger/audit/verify_auditpack.py": 850}  # one file by its promise to auditors, who have nothing else of ours
 PURE = ("policies", "domain", "projections")
 IMPURE_MODULES = {"getpass", "locale", "os", "platform", "random", "secrets", "socket", "tempfile", "threading", "time", "uuid"}
 IMPURE_CALLS = {"now", "utcnow", "today", "getenv", "uuid1", "uuid4", "urandom", "perf_counter", "monotonic", "gethostname"}
@@ -65,7 +66,7 @@ def test_there_is_something_to_look_at() -> None:
 
 def test_files_are_short() -> None:
     lengths = {shown(path): len(path.read_text(encoding="utf-8").splitlines()) for path in python()}
-    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE} == {}
+    assert {name: lines for name, lines in lengths.items() if lines > IN_ONE_PIECE.get(name, LONGEST_FILE)} == {}
 
 
 def test_functions_fit_a_screen() -> None:
@@ -217,7 +218,7 @@ def test_every_topic_belongs_to_a_concept_and_is_named_after_it() -> None:
     load_concepts()
     told = {made for concept in concepts().values() for made in concept.facts}
     assert {topic for topic, kind in fact_types().items() if kind.made not in told} == set()
-    assert {topic for topic in fact_types() if not re.fullmatch(r"[a-z]+\.[a-z]+(_[a-z]+)*", topic)} == set()
+    assert {topic for topic in fact_types() if not re.fullmatch(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*", topic)} == set()
 
 
 def described() -> list[Table | View]:

@@ -13,12 +13,15 @@
     │   ├── NoLedger         the URL is well formed, but no ledger lives there
     │   └── WrongFormat      the ledger was written by another version of the program
     ├── KeysError            the key store is missing, closed to us, or not this ledger's
+    ├── Unproven             a proof, a signature or a checkpoint is well formed and does not hold
     └── Unfoldable           a stored fact cannot be read or folded; replay stops there
 
 A sentence says what was asked, what is true, and what to do next. No sentence carries a password or a personal field.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 __all__ = [
     "BadInput",
@@ -34,6 +37,7 @@ __all__ = [
     "Uncovered",
     "Unfoldable",
     "Unknown",
+    "Unproven",
     "WrongFormat",
 ]
 
@@ -48,6 +52,9 @@ class OpsledgerError(Exception):
 
     def __str__(self) -> str:
         return f"{self.sentence} [{self.code}]"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _same, (type(self), self.args, self.__dict__)
 
 
 class Refused(OpsledgerError):
@@ -102,6 +109,10 @@ class KeysError(OpsledgerError):
     """The key store is missing, closed to us, or belongs to another ledger."""
 
 
+class Unproven(OpsledgerError):
+    """A proof, a signature or a checkpoint is well formed and does not hold; nothing that it claims may be believed."""
+
+
 class Unfoldable(OpsledgerError):
     """A stored fact cannot be read or folded. Carries where it stands, so that nobody skips it in silence."""
 
@@ -110,3 +121,10 @@ class Unfoldable(OpsledgerError):
         self.position = position
         self.stream = stream
         self.topic = topic
+
+
+def _same(kind: type[OpsledgerError], args: tuple[Any, ...], known: dict[str, Any]) -> OpsledgerError:
+    """Return an error that came from another process: as it was, whatever its class is made from."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(known)
+    return error

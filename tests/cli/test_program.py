@@ -70,7 +70,7 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(run: Any) -> None:
     for arguments, said in (
         (("frobnicate",), "No such command 'frobnicate'. See `opsledger --help`. [usage]\n"),
         (("explain", "ticket"), "Missing argument 'KEY'. See `opsledger explain --help`. [usage]\n"),
-        (("verify", "--nope"), "No such option: --nope See `opsledger verify --help`. [usage]\n"),
+        (("verify", "--xyzzy"), "No such option: --xyzzy See `opsledger verify --help`. [usage]\n"),
     ):
         done = run(*arguments)
         assert (done.exit_code, done.stdout, done.stderr) == (2, "", said)

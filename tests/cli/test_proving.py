@@ -26,12 +26,9 @@ def test_a_clean_ledger_ends_with_0_and_says_first_that_it_is_simulated(url: str
     assert (done.exit_code, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0].startswith("This is a simulated ledger")
-    assert [line.split()[:3] for line in lines[2:]] == [
-        ["integrity", "continuity", "clean"],
-        ["foldability", "fold", "clean"],
-        ["promises", "promises", "clean"],
-        ["tables", "projections", "clean"],
-    ]
+    for about, check in (("integrity", "continuity"), ("foldability", "fold"), ("promises", "promises"), ("tables", "projections")):
+        assert [about, check, "clean"] in [line.split()[:3] for line in lines[2:]]
+    assert lines[-1].startswith("Assurance L0, self-checked: all that the log was checked against lies in the same database.")
 
 
 def test_findings_end_with_1_and_name_the_place(history: OpsLedger, url: str, program: Any) -> None:

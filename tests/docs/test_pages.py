@@ -32,7 +32,9 @@ def test_the_blocks_of_a_page_run_in_order(page: str, tmp_path: Path) -> None:
     run(program, tmp_path)
 
 
-@pytest.mark.parametrize("page", ["docs/tutorial/first-day.md", "docs/how-to/policies.md"])
+@pytest.mark.parametrize(
+    "page", ["docs/tutorial/first-day.md", "docs/how-to/policies.md", "docs/how-to/audit-evidence.md", "docs/how-to/audit-pack.md"]
+)
 def test_a_reader_who_types_what_a_page_says_gets_through_it(page: str, tmp_path: Path) -> None:
     program = ["set -eu"]
     for language, block in re.findall(
@@ -51,19 +53,39 @@ def test_a_reader_who_types_what_a_page_says_gets_through_it(page: str, tmp_path
     assert done.returncode == 0, f"{done.stdout[-1500:]}{done.stderr[-1500:]}"
 
 
-def test_a_concept_and_a_table_of_a_host_are_found_by_their_entry_points(tmp_path: Path) -> None:
-    page = ROOT / "docs/how-to/own-concept.md"
-    for block in [*blocks(page, "python"), *blocks(page, "toml")]:
-        name = NAMED.match(block)
-        assert name is not None, f"a block without a file name: {block[:60]}"
-        (tmp_path / name[1]).write_text(block, encoding="utf-8")
-    described = tmp_path / "refunds-1.0.dist-info"
+def write_the_blocks(page: Path, folder: Path, *languages: str) -> None:
+    for language in languages:
+        for block in blocks(page, language):
+            name = NAMED.match(block)
+            assert name is not None, f"a block without a file name: {block[:60]}"
+            (folder / name[1]).write_text(block, encoding="utf-8")
+
+
+def install_the_host(folder: Path) -> None:
+    """Write the package of the page on a host's own concept, as if it were installed in a folder."""
+    write_the_blocks(ROOT / "docs/how-to/own-concept.md", folder, "python", "toml")
+    described = folder / "refunds-1.0.dist-info"
     described.mkdir()
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: refunds\nVersion: 1.0\n", encoding="utf-8")
     groups = re.findall(
-        r'\[project\.entry-points\."([\w.]+)"\]\n(\w+) = "([\w.:]+)"', (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
+        r'\[project\.entry-points\."([\w.]+)"\]\n(\w+) = "([\w.:]+)"', (folder / "pyproject.toml").read_text(encoding="utf-8")
     )
     assert len(groups) == 2
     points = "\n".join(f"[{group}]\n{name} = {target}\n" for group, name, target in groups)
     (described / "entry_points.txt").write_text(points, encoding="utf-8")
+
+
+def test_a_concept_and_a_table_of_a_host_are_found_by_their_entry_points(tmp_path: Path) -> None:
+    install_the_host(tmp_path)
     assert run(tmp_path / "use.py", tmp_path) == "R-1 4900 True\n"
+
+
+def test_the_scenarios_of_the_page_on_them_run_also_that_of_a_host(tmp_path: Path) -> None:
+    install_the_host(tmp_path)
+    (tmp_path / "pyproject.toml").unlink()  # which is no scenario
+    write_the_blocks(ROOT / "docs/how-to/scenarios.md", tmp_path, "python", "toml")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTEST_ADDOPTS": ""}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-v"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert re.findall(r"test_scenario\[(\w+)\] PASSED", done.stdout) == ["late", "refund"]

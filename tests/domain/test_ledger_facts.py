@@ -61,3 +61,66 @@ def test_days_that_nobody_closed_need_no_fact_of_their_own() -> None:
 def test_a_tick_that_comes_late_opens_no_day_again() -> None:
     given = spec.given(CREATED, closed("2026-03-08", "2026-03-09T00:00:00Z"))
     given.when(ledger.close_day, at=at("2026-03-05T00:00:00Z")).then_nothing()
+
+
+# Signing keys.
+
+KEY, NEXT = "opsledger/0+00000000+AA==", "opsledger/0+11111111+BB=="
+PEOPLE = {"proposed_by": "u-1", "approved_by": "u-2"}
+INTRODUCED = ledger.KeyIntroduced(introduced_at=NOON, key=KEY, replaces=None, endorsement=None, reason="", **PEOPLE)
+
+
+def test_a_signing_key_is_introduced() -> None:
+    spec.given(CREATED).when(ledger.introduce_key, at=NOON, key=KEY, **PEOPLE).then(INTRODUCED)
+    assert ledger.evolve(ledger.evolve(None, CREATED), INTRODUCED).key == KEY
+
+
+def test_the_same_key_again_adds_nothing() -> None:
+    spec.given(CREATED, INTRODUCED).when(ledger.introduce_key, at=NOON, key=KEY, **PEOPLE).then_nothing()
+
+
+def test_nobody_approves_the_key_that_they_propose() -> None:
+    one = {"proposed_by": "u-1", "approved_by": "u-1"}
+    spec.given(CREATED).when(ledger.introduce_key, at=NOON, key=KEY, **one).then_refused("cannot approve it too")
+    alone = {"proposed_by": "system:default", "approved_by": "system:default"}
+    spec.given(CREATED, INTRODUCED).when(ledger.introduce_key, at=NOON, key=NEXT, replaces=KEY, endorsement="x", **alone).then_refused(
+        "cannot approve it too"
+    )
+
+
+def test_a_key_follows_the_one_in_use_and_is_endorsed_by_it() -> None:
+    given = spec.given(CREATED, INTRODUCED)
+    given.when(ledger.introduce_key, at=NOON, key=NEXT, replaces=KEY, endorsement="x", **PEOPLE).then(
+        ledger.KeyIntroduced(introduced_at=NOON, key=NEXT, replaces=KEY, endorsement="x", reason="", **PEOPLE)
+    )
+    given.when(ledger.introduce_key, at=NOON, key=NEXT, endorsement="x", **PEOPLE).then_refused("say that the new one replaces it")
+    given.when(ledger.introduce_key, at=NOON, key=NEXT, replaces=NEXT, endorsement="x", **PEOPLE).then_refused(f"The key in use is {KEY}")
+
+
+def test_a_key_that_was_stolen_is_replaced_with_a_reason_alone() -> None:
+    given = spec.given(CREATED, INTRODUCED)
+    given.when(ledger.introduce_key, at=NOON, key=NEXT, replaces=KEY, **PEOPLE).then_refused("say why it cannot with a reason")
+    given.when(ledger.introduce_key, at=NOON, key=NEXT, replaces=KEY, reason="It was stolen", **PEOPLE).then(
+        ledger.KeyIntroduced(introduced_at=NOON, key=NEXT, replaces=KEY, endorsement=None, reason="It was stolen", **PEOPLE)
+    )
+
+
+# Restores.
+
+LOST = {"lost_from": 8, "lost_to": 9, "reason": "The disk died", "requested_by": "u-1", "approved_by": "u-2"}
+
+
+def test_a_restore_begins_another_incarnation() -> None:
+    restored = ledger.Restored(restored_at=NOON, incarnation=2, checkpoint="", **LOST)
+    spec.given(CREATED).when(ledger.restore, at=NOON, **LOST).then(restored)
+    assert ledger.evolve(ledger.evolve(None, CREATED), restored).incarnation == 2
+    spec.given(CREATED, restored).when(ledger.restore, at=NOON, **LOST).then(
+        ledger.Restored(restored_at=NOON, incarnation=3, checkpoint="", **LOST)
+    )
+
+
+def test_a_restore_says_what_was_lost_why_and_who_approved() -> None:
+    given = spec.given(CREATED)
+    given.when(ledger.restore, at=NOON, **{**LOST, "reason": ""}).then_refused("needs a reason")
+    given.when(ledger.restore, at=NOON, **{**LOST, "lost_to": 7}).then_refused("Positions 8 to 7 are none")
+    given.when(ledger.restore, at=NOON, **{**LOST, "approved_by": "u-1"}).then_refused("cannot approve it too")

@@ -43,8 +43,8 @@ def where(url: str) -> LedgerUrl:
 
 @pytest.fixture
 def store(where: LedgerUrl) -> Iterator[Store]:
-    """Give an empty store of each kind."""
-    made = create_store(where, {"ledger_id": "0" * 32, "simulated": "false"})
+    """Give an empty store of each kind, of a simulated ledger."""
+    made = create_store(where, {"ledger_id": "0" * 32, "simulated": "true"})
     yield made
     made.close()
 

@@ -4,6 +4,7 @@ python ledger_worker.py write URL NAME COUNT     COUNT appends, each acknowledge
                                                  stream that all writers share, with retries when somebody was faster
 python ledger_worker.py flood URL NAME           appends of all kinds of rows without end, until somebody kills it
 python ledger_worker.py tail URL UNTIL           every position up to UNTIL as it comes
+python ledger_worker.py seal URL UNTIL           adds leaves for what is recorded, again and again, up to UNTIL; says how far each time
 python ledger_worker.py create URL NAME          creates the ledger, says its id
 """
 
@@ -16,8 +17,10 @@ from itertools import count
 from ledger_rows import append, facts
 
 from opsledger.app import OpsLedger
+from opsledger.audit.sealing import add_leaves
 from opsledger.ledger.application import open_store
 from opsledger.ledger.envelope import Part, Request, Source
+from opsledger.ledger.seals import Seals
 from opsledger.ledger.store import Store, StreamMoved
 from opsledger.ledger.url import parse_url
 
@@ -32,7 +35,7 @@ def main(act: str, url: str, *more: str) -> None:
         with OpsLedger.create(url, ledger_id=more[0]) as ledger:
             say(ledger.meta["ledger_id"], ledger.keys.mac("test", b"content"))
     else:
-        {"write": write, "flood": flood, "tail": tail}[act](store, *more)
+        {"write": write, "flood": flood, "tail": tail, "seal": seal}[act](store, *more)
         store.close()
 
 
@@ -74,6 +77,13 @@ def tail(store: Store, until: str) -> None:
         for row in store.page(position, 50):
             position = row.position
             say(row.position, row.stream, row.version)
+
+
+def seal(store: Store, until: str) -> None:
+    with Seals(parse_url(sys.argv[2])) as seals:
+        while (size := add_leaves(store, seals)) < int(until):
+            say(size)
+        say(size)
 
 
 def say(*words: object) -> None:

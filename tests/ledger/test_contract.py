@@ -12,13 +12,13 @@ import pytest
 from ledger_rows import MARCH, MINUTE, append, fact, facts
 
 from opsledger.errors import OpsledgerError, Refused, StoreError
-from opsledger.ledger.application import open_store
+from opsledger.ledger.application import create_store, open_store
 from opsledger.ledger.envelope import Answered, Append, Appended, Head, Part, Request, Row, Source
 from opsledger.ledger.store import KeyTaken, SourceTaken, Store, StreamMoved, pages
 from opsledger.ledger.url import LedgerUrl
 
 SQL = Callable[[str], list[tuple[Any, ...]]]
-TABLES = ("ledger_meta", "ledger_event", "ledger_request", "ledger_source", "ledger_part")
+TABLES = ("ledger_meta", "ledger_event", "ledger_request", "ledger_source", "ledger_part", "ledger_hash", "ledger_checkpoint")
 
 # Positions and times.
 
@@ -73,6 +73,15 @@ def test_the_time_of_recording_never_falls_though_the_times_given_do(store: Stor
     second = store.append(append(fact("ticket:T-1", 5, recorded_at=MARCH - 60)))
     assert (second.recorded_at, second.last_at) == (MARCH + 12, MARCH + 12)
     assert store.head() == Head(5, MARCH + 12)
+
+
+def test_a_ledger_that_is_not_simulated_takes_no_time_that_is_given(where: LedgerUrl) -> None:
+    store = create_store(where, {"ledger_id": "0" * 32, "simulated": "false"})
+    before = time.time_ns() // 1000
+    store.append(append(*facts("ticket:T-1", 1, 2, recorded_at=MARCH), fact("ticket:T-2", 1, recorded_at=before + 10**12)))
+    after = time.time_ns() // 1000
+    assert all(before - 1000 <= row.recorded_at <= after + 1000 for row in store.page(0, 9))
+    store.close()
 
 
 def test_an_answer_without_facts_takes_no_position(store: Store) -> None:
@@ -200,7 +209,7 @@ def test_a_part_that_stands_is_kept_and_no_hindrance(store: Store) -> None:
 
 
 def test_the_ledger_says_what_it_is(store: Store, where: LedgerUrl) -> None:
-    assert store.meta() == {"format": "1", "ledger_id": "0" * 32, "simulated": "false"}
+    assert store.meta() == {"format": "1", "ledger_id": "0" * 32, "simulated": "true"}
     again = open_store(where)
     assert again.meta() == store.meta()
     again.close()
@@ -239,6 +248,16 @@ def test_stream_pages_give_every_fact_of_every_stream_once(store: Store) -> None
             assert read == sorted(each for each in everything if each[0].startswith(prefix)), (prefix, size)
     assert [row.position for row in store.stream_page(("", 0), 100, until=3)] == [2, 3, 1]
     assert [row.version for row in store.stream_page(("ticket:a", 3), 2, until=25)] == [4, 5]
+
+
+def test_stream_pages_end_with_the_last_stream_that_is_asked_for(store: Store) -> None:
+    streams = ("incident:a", "ticket:a", "ticket:ab", "ticket:b", "zone:z")
+    store.append(append(*(fact(stream, version) for stream in streams for version in (1, 2))))
+    for last in (*streams, "ticket:", "ticket:aa", "a", "zzz", "\U0010ffff"):
+        inside = [(stream, version) for stream in streams for version in (1, 2) if stream <= last]
+        assert [(row.stream, row.version) for row in store.stream_page(("", 0), 99, until=99, last=last)] == inside, last
+    within = store.stream_page(("ticket:a", 1 << 62), 99, until=8, prefix="ticket:", last="ticket:b")
+    assert [(row.stream, row.version) for row in within] == [("ticket:ab", 1), ("ticket:ab", 2), ("ticket:b", 1), ("ticket:b", 2)]
 
 
 def test_a_stream_is_read_above_a_version(store: Store) -> None:

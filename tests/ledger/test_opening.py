@@ -182,7 +182,7 @@ def test_a_ledger_of_another_format_is_left_to_the_program_that_fits(
     assert said in refused.value.sentence
     with refusal(WrongFormat, "ledger.format"):
         create_store(where, {"ledger_id": "another"})
-    assert store.meta() == {"format": format, "ledger_id": "0" * 32, "simulated": "false"}
+    assert store.meta() == {"format": format, "ledger_id": "0" * 32, "simulated": "true"}
 
 
 # Databases that do not answer, are locked, are full, or go away.

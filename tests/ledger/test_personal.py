@@ -25,7 +25,7 @@ from opsledger.domain.fact import Sealed
 from opsledger.domain.recorded import Recorded
 from opsledger.errors import KeysError
 from opsledger.ledger.keys import LocalKeys
-from opsledger.ledger.personal import Erased, Sealer
+from opsledger.ledger.personal import Sealer
 from opsledger.ledger.url import LedgerUrl
 from opsledger.policies.instants import moment
 from opsledger.policies.support import Priority
@@ -187,18 +187,30 @@ def test_a_part_that_was_edited_does_not_open(
 # Forgetting.
 
 
-def test_a_destroyed_key_reads_as_erased(ledger: OpsLedger, registered: Recorded, url: str, keys_sql: Callable[[str], None]) -> None:
+def test_a_key_destroyed_without_a_word_of_the_log_is_lost_and_not_erased(
+    ledger: OpsLedger, registered: Recorded, url: str, keys_sql: Callable[[str], None]
+) -> None:
     other = register(ledger, "T-2", of="p-2")
     keys_sql("UPDATE subject_key SET wrapped = NULL WHERE subject = 'p-1'")
-    assert ledger.reveal(registered) == {"summary": Erased(), "details": Erased()}
+    with pytest.raises(KeysError, match=r"lost, not erased.*\[keys\.lost\]"):
+        ledger.reveal(registered)
     opens(ledger, other)
-    with OpsLedger.open(url, clock=lambda: moment(MARCH)) as again, pytest.raises(KeysError, match=r"\[keys\.destroyed\]"):
+    with OpsLedger.open(url, clock=lambda: moment(MARCH)) as again, pytest.raises(KeysError, match=r"\[keys\.lost\]"):
         register(again, "T-3", of="p-1")
 
 
-def test_a_purged_part_reads_as_erased(ledger: OpsLedger, keys: LocalKeys, registered: Recorded) -> None:
+def test_a_part_that_is_gone_without_a_word_of_the_log_is_missing_and_not_erased(
+    ledger: OpsLedger, keys: LocalKeys, registered: Recorded
+) -> None:
     sealer = Sealer(ledger.meta["ledger_id"], keys)
-    assert dict(sealer.reveal(registered, lambda digest: None)) == {"summary": Erased(), "details": Erased()}
+    with pytest.raises(KeysError, match=r"\[personal\.missing\]"):
+        dict(sealer.reveal(registered, lambda digest: None))
+
+
+def test_a_key_shows_itself_without_its_bytes(keys: LocalKeys, registered: Recorded) -> None:
+    key = keys.for_subject("p-1")
+    assert repr(key) == str(key) == f"DataKey({key.key_id})"
+    assert repr(keys).startswith("<opsledger.ledger.keys.LocalKeys object")
 
 
 def test_a_key_that_never_was_is_an_error(ledger: OpsLedger, registered: Recorded) -> None:

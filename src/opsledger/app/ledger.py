@@ -7,29 +7,38 @@ ledger.by("u-7", role="support").record(ticket.respond, "T-1042")
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from opsledger.app.batch import Batch
+from opsledger.app.closing import close_period
+from opsledger.app.erasing import Done, Purge, erase
 from opsledger.app.governing import Governing
+from opsledger.app.holdings import Access, standing, subject_access
 from opsledger.app.reading import LedgerTables, Promised, promises
 from opsledger.app.recording import Actor, Decision, Receipt, Recording, Sealing, checked_id
+from opsledger.app.reviewing import review_audit_trail
+from opsledger.app.sealing import Sealed, prove, seal
 from opsledger.app.taking import Taken, TakenIn, take_in
 from opsledger.app.ticking import Ticked, tick
+from opsledger.audit.note import Signer, VerifierKey
+from opsledger.audit.proof import Proof
 from opsledger.domain import calendar, ledger, policy
 from opsledger.domain.concept import SYSTEM, Concept, concept_of, concepts
 from opsledger.domain.plugins import load_concepts
 from opsledger.domain.recorded import Recorded
+from opsledger.domain.subject import Outcome
 from opsledger.errors import BadInput, NoLedger, Refused, Unknown
 from opsledger.ledger.application import create_store, open_store
 from opsledger.ledger.codec import read_all
 from opsledger.ledger.engine import engine
 from opsledger.ledger.envelope import Appended
 from opsledger.ledger.keys import Keys, LocalKeys
-from opsledger.ledger.personal import Erased, Sealer
+from opsledger.ledger.personal import Erased, Restricted, Sealer
+from opsledger.ledger.seals import Seals
 from opsledger.ledger.store import Store
 from opsledger.ledger.url import LedgerUrl, parse_url
 from opsledger.policies import documents
@@ -37,7 +46,10 @@ from opsledger.policies.instants import SECOND, at, micros, moment
 from opsledger.policies.known import Known
 from opsledger.policies.operating_model import default_calendars, default_model
 from opsledger.replay.build import Progress
+from opsledger.replay.checks.task import Outside
+from opsledger.replay.executor import executor
 from opsledger.replay.tables import Tables
+from opsledger.replay.verify import Report, verify
 
 __all__ = ["ActorHandle", "BatchHandle", "OpsLedger"]
 
@@ -61,10 +73,11 @@ class OpsLedger:
             raise BadInput("ledger.clock", "This ledger takes its times from the database's clock; only a simulated one takes another.")
         self._clock = clock or (self._last_recorded if self.simulated else _wall_clock)
         self.keys: Keys = keys or LocalKeys(where, self.meta["ledger_id"])
-        self._sealer = Sealer(self.meta["ledger_id"], self.keys)
+        self.sealer = Sealer(self.meta["ledger_id"], self.keys, told=lambda subject: standing(self, subject)[0])
         self._governing = Governing(store)
-        self._recording = Recording(store, self._sealer, self.keys, self._governing, self._clock, simulated=self.simulated)
+        self._recording = Recording(store, self.sealer, self.keys, self._governing, self._clock, simulated=self.simulated)
         self._tables: LedgerTables | None = None
+        self._seals: Seals | None = None
 
     @classmethod
     def open(cls, url: str, *, clock: Callable[[], datetime] | None = None, keys: Keys | None = None) -> OpsLedger:
@@ -132,6 +145,107 @@ class OpsLedger:
         """Look at the clocks: record deadlines that have passed and what they ask for, close days, extend calendars."""
         return tick(self, at or self._clock())
 
+    # Proving.
+
+    @property
+    def seals(self) -> Seals:
+        """The hashes and checkpoints of the log."""
+        if self._seals is None:
+            self._seals = Seals(self.url)
+        return self._seals
+
+    def seal(self, signer: Signer | None = None, progress: Progress | None = None) -> Sealed:
+        """Seal what is recorded; with a signer also sign a checkpoint over it. See `opsledger.audit.signing`."""
+        return seal(self, signer, progress)
+
+    def prove(self, position: int, *, payload: bool = False) -> Proof:
+        """Return the proof that a fact is in the log as it was signed last; with its stored bytes, or without."""
+        return prove(self, position, payload=payload)
+
+    def verify(
+        self,
+        *checks: str,
+        strict: bool = False,
+        kept: Mapping[str, str | bytes] | None = None,
+        trusted: Sequence[VerifierKey] = (),
+        accepted: Sequence[int] = (),
+        since: int = 0,
+        progress: Callable[[str, int, int], None] | None = None,
+        workers: int = 1,
+    ) -> Report:
+        """Run checks, by default all, over the log, its seals and its tables.
+
+        `kept` are notes of checkpoints that were kept elsewhere, by name; `trusted` the keys that must have signed them (default:
+        those that the log introduced); `accepted` the positions of restores that are known. `since` leaves out what was sealed before.
+        So many `workers` fold the log anew to compare the tables with.
+        """
+        outside, folding = Outside(kept or {}, trusted, accepted, since, keys=self.keys), executor(workers)
+        return verify(
+            self.store,
+            self.tables.tables,
+            self.seals,
+            checks=checks,
+            strict=strict,
+            outside=outside,
+            progress=progress,
+            executor=folding,
+        )
+
+    def close_period(
+        self,
+        table: str,
+        period: str,
+        *,
+        proposed_by: str,
+        approved_by: str,
+        position: int | None = None,
+        reason: str = "",
+        progress: Progress | None = None,
+        workers: int = 1,
+    ) -> Receipt:
+        """Freeze what a table says of a month or a day as known at a position (default: the newest fact); restate it with a reason."""
+        people = {"proposed_by": proposed_by, "approved_by": approved_by}
+        return close_period(self, table, period, **people, position=position, reason=reason, progress=progress, workers=workers)
+
+    def review_audit_trail(
+        self,
+        reviewer: str,
+        *,
+        findings: int,
+        conclusion: str,
+        first: int | None = None,
+        last: int | None = None,
+        checkpoint: str | bytes | None = None,
+    ) -> Receipt:
+        """Record what somebody who took no part concluded of a range of positions (default: what nobody reviewed yet)."""
+        return review_audit_trail(self, reviewer, findings=findings, conclusion=conclusion, first=first, last=last, checkpoint=checkpoint)
+
+    # Personal data.
+
+    def erase(
+        self,
+        subject: str,
+        *,
+        jurisdiction: str | None = None,
+        handled_by: str | None = None,
+        received_at: datetime | None = None,
+        decided_by: str | None = None,
+        outcome: Outcome = "granted",
+        basis: str = "",
+        others: Mapping[str, Purge] | None = None,
+    ) -> Done:
+        """Take a person's request for erasure as far as it can go; call again to go on where that was cut off.
+
+        `handled_by` took it in, `decided_by`, somebody else, decides; `others` clear stores of yours. Raises Refused where a hold, an
+        open request for access or retention stands against it.
+        """
+        given: dict[str, Any] = {"jurisdiction": jurisdiction, "handled_by": handled_by, "received_at": received_at, "others": others}
+        return erase(self, subject, decided_by=decided_by, outcome=outcome, basis=basis, **given)
+
+    def subject_access(self, subject: str, *, name: str, given_by: str = SYSTEM, at: datetime | None = None) -> Access:
+        """Return all that is held on a person, opened, after recording that it was exported under a name."""
+        return subject_access(self, subject, name=name, given_by=given_by, at=at)
+
     # Reading.
 
     @overload
@@ -166,9 +280,12 @@ class OpsLedger:
         """Return what is promised on a thing and how it stands at `at` (default: now), from the log itself."""
         return promises(self.history(stream), self.known, at or self._clock())
 
-    def reveal(self, recorded: Recorded) -> dict[str, Any | Erased]:
-        """Return the personal fields of a fact, opened; `Erased` where the person's key was destroyed."""
-        return dict(self._sealer.reveal(recorded, self.store.part))
+    def reveal(self, recorded: Recorded, *, restricted: bool = False) -> dict[str, Any | Erased | Restricted]:
+        """Return the personal fields of a fact, opened; `Erased` where the person's data were erased.
+
+        `Restricted` where they are kept and not to be used, unless you say that they may be: for a claim, or as the person asked.
+        """
+        return dict(self.sealer.reveal(recorded, self.store.part, restricted=restricted))
 
     def follow(self, after: int = 0, *, timeout: float | None = None) -> Iterator[Recorded]:
         """Yield facts above a position as they come, for ever, or until none has come for `timeout` seconds."""
@@ -188,9 +305,9 @@ class OpsLedger:
             self._tables = LedgerTables(self.store, Tables(engine(self.url, "tables"), schema=schema), simulated=self.simulated)
         return self._tables
 
-    def catch_up(self, progress: Progress | None = None) -> int:
-        """Bring the tables up to the newest fact; return the position that they show."""
-        return self.tables.catch_up(progress=progress)
+    def catch_up(self, progress: Progress | None = None, *, workers: int = 1) -> int:
+        """Bring the tables up to the newest fact, missing ones by so many processes; return the position that they show."""
+        return self.tables.catch_up(progress=progress, workers=workers)
 
     def now(self) -> datetime:
         """Return the time by the ledger's clock: what `at` is unless it is given."""
@@ -205,6 +322,8 @@ class OpsLedger:
         """Close all connections, once nobody uses them."""
         if self._tables is not None:
             self._tables.close()
+        if self._seals is not None:
+            self._seals.close()
         if isinstance(self.keys, LocalKeys):
             self.keys.close()
         self.store.close()

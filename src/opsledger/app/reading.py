@@ -18,6 +18,7 @@ from opsledger.policies.instants import SECOND, micros, moment
 from opsledger.policies.known import Known
 from opsledger.projections.table import Table
 from opsledger.replay.build import Progress
+from opsledger.replay.executor import executor
 from opsledger.replay.live import Live
 from opsledger.replay.rebuild import rebuild
 from opsledger.replay.shadow import Difference
@@ -90,8 +91,11 @@ class LedgerTables:
         self._at_least(at_least)
         return self.tables.query(statement)
 
-    def catch_up(self, until: int | None = None, progress: Progress | None = None) -> int:
-        """Bring all tables up to a position (default: the newest fact); return the position that they show."""
+    def catch_up(self, until: int | None = None, progress: Progress | None = None, *, workers: int = 1) -> int:
+        """Bring all tables up to a position (default: the newest fact); return the position that they show.
+
+        Tables that are missing are built by so many processes, as by `rebuild`.
+        """
         with self._lock:
             self.prepare()
             until = self._store.head().position if until is None else until
@@ -99,16 +103,20 @@ class LedgerTables:
             if len(missing) < len(self.tables.schema.projections) and missing:
                 self._live.forget()
             if missing:
-                rebuild(self._store, self.tables, missing, simulated=self._simulated, progress=progress)
+                self._rebuild(missing, progress, workers)
             return self._live.catch_up(until, progress)
 
-    def rebuild(self, names: Sequence[str] | None = None, progress: Progress | None = None) -> list[Difference]:
-        """Build tables anew and apply what differs; return what did. By default all projections."""
+    def rebuild(self, names: Sequence[str] | None = None, progress: Progress | None = None, *, workers: int = 1) -> list[Difference]:
+        """Build tables anew and apply what differs; return what did. By default all projections.
+
+        With more than one of `workers`, so many processes fold beside this one; they find your concepts and projections by their
+        entry points. The tables are the same.
+        """
         with self._lock:
-            self.catch_up()
-            found = rebuild(
-                self._store, self.tables, names or list(self.tables.schema.projections), simulated=self._simulated, progress=progress
-            )
+            self.prepare()
+            if self._missing() or not self._live.ahead():
+                self.catch_up(workers=workers)
+            found = self._rebuild(names or list(self.tables.schema.projections), progress, workers)
             self._live.forget()
             return found
 
@@ -128,6 +136,10 @@ class LedgerTables:
     def close(self) -> None:
         """Close the connections."""
         self.tables.close()
+
+    def _rebuild(self, names: Sequence[str], progress: Progress | None, workers: int) -> list[Difference]:
+        folding = executor(workers)
+        return rebuild(self._store, self.tables, names, simulated=self._simulated, progress=progress, executor=folding)
 
     def _missing(self) -> list[str]:
         with self.tables.told(), self.tables.engine.connect() as connection:

@@ -10,8 +10,9 @@ import secrets
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from threading import Lock
 from typing import Any, Concatenate, Final, ParamSpec
 
@@ -215,12 +216,15 @@ class Recording:
         return facts
 
     def seal(self, facts: Sequence[Any], stream: str, version: int, actor: Actor, command_id: str) -> Sealing:
-        """Return facts that follow a version, ready to append, their personal fields sealed."""
+        """Return facts that follow a version, ready to append, their personal fields sealed.
+
+        Each is sealed for a person who could be erased: the id of theirs must be one.
+        """
         closed_facts, rows, parts = [], [], []
         recorded_at = micros(self._now()) if self._simulated else None
         for number, fact in enumerate(facts, version + 1):
             kind = fact_type(type(fact))
-            closed, added = self._sealer.seal(fact, stream, number)
+            closed, added = self._closed(fact, stream, number)
             closed_facts.append(closed)
             parts += added
             rows.append(
@@ -240,6 +244,15 @@ class Recording:
                 )
             )
         return Sealing(tuple(closed_facts), rows, parts)
+
+    def _closed(self, fact: Any, stream: str, version: int) -> tuple[Any, list[Part]]:
+        kind = fact_type(type(fact))
+        if kind.subject is not None and kind.personal:
+            _check_subject(getattr(fact, kind.subject))
+        try:
+            return self._sealer.seal(fact, stream, version)
+        except UnicodeEncodeError:
+            raise _half(fact) from None
 
     def _stale(self) -> bool:
         if self.governing.fresh():
@@ -307,12 +320,23 @@ def checked_id(id: str) -> str:
     return normal
 
 
+@lru_cache(maxsize=4096)
+def _check_subject(subject: str) -> None:
+    """Refuse a person's id that could not name a stream, since they could then never be erased."""
+    if checked_id(subject) != subject:
+        raise BadInput("subject.malformed", f"{subject!r} is not in normal form (Unicode NFC); write it so wherever the person is named.")
+
+
 def _encoded(fact: Any) -> bytes:
     try:
         return encode(fact)
     except UnicodeEncodeError:
-        raise BadInput("fact.text", f"A text of {type(fact).__name__} holds half of a character; clean it before recording.") from None
+        raise _half(fact) from None
+
+
+def _half(fact: Any) -> BadInput:
+    return BadInput("fact.text", f"A text of {type(fact).__name__} holds half of a character; clean it before recording.")
 
 
 def _is_state(value: Any) -> bool:
-    return is_dataclass(value) and any(isinstance(value, concept.state) for concept in concepts().values())
+    return any(isinstance(value, concept.state) for concept in concepts().values())

@@ -10,6 +10,7 @@ reporting     report sla, queue, incidents, backlog
 proving       verify, explain, show
 governing     policy, calendar
 importing     import
+erasing       request, hold, access, erase, erasure-status, purge, retention
 tending       stats, doctor
 reference     the pages of docs/reference, from the declarations
 

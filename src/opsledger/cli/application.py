@@ -20,7 +20,22 @@ from opsledger.errors import OpsledgerError
 
 __all__ = ["app"]
 
-_MODULES: Final = ("keeping", "reading", "reporting", "proving", "governing", "importing", "tending", "showing")
+_MODULES: Final = (
+    "keeping",
+    "replaying",
+    "reading",
+    "reporting",
+    "proving",
+    "sealing",
+    "governing",
+    "importing",
+    "auditing",
+    "exporting",
+    "erasing",
+    "tending",
+    "schema",
+    "showing",
+)
 _TRACEBACK: Final = "OPSLEDGER_TRACEBACK"
 
 

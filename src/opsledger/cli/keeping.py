@@ -1,18 +1,18 @@
-"""Commands that create a ledger and keep its tables: init, catch-up, rebuild, replay, tick, watch."""
+"""Commands that create a ledger and keep its tables: init, catch-up, rebuild, tick, watch."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from opsledger.cli.opening import LedgerOption, instant, opened, tables_into
+from opsledger.cli.opening import LedgerOption, WorkersOption, instant, opened, workers_for
 from opsledger.cli.output import Format, FormatOption, counted, say, show
 from opsledger.cli.progress import progress
 from opsledger.errors import BadInput, NoLedger, Unavailable
-from opsledger.policies.instants import iso, micros
 
 if TYPE_CHECKING:
     from opsledger.app import OpsLedger
@@ -22,6 +22,8 @@ __all__ = ["commands", "create_or_open"]
 
 commands = typer.Typer()
 
+_SEAL_EVERY_S: Final = 1.0
+_SEAL_AFTER: Final = 1000
 _PANEL: Final = "Keep"
 _DIFFERENCE: Final = ("table", "missing", "surplus", "changed", "keys")
 
@@ -47,16 +49,17 @@ def create_or_open(url: str) -> tuple[OpsLedger, bool]:
 
 
 @commands.command("catch-up", rich_help_panel=_PANEL)
-def catch_up(ledger: LedgerOption = None) -> None:
-    """Bring the tables up to the newest fact; build those that are missing."""
+def catch_up(workers: WorkersOption = None, ledger: LedgerOption = None) -> None:
+    """Bring the tables up to the newest fact; build those that are missing, with several processes where these are many facts."""
     with opened(ledger) as host, progress("catch-up") as told:
-        position = host.catch_up(told)
+        position = host.catch_up(told, workers=workers_for(workers, host.store.head().position))
     say(f"The tables show position {position}.")
 
 
 @commands.command(rich_help_panel=_PANEL)
 def rebuild(
     names: Annotated[list[str] | None, typer.Argument(metavar="[TABLE]...", help="Tables to build anew; all of them by default.")] = None,
+    workers: WorkersOption = None,
     ledger: LedgerOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
@@ -64,7 +67,7 @@ def rebuild(
     with opened(ledger) as host:
         chosen = _projections(host, names or [])
         with progress("rebuild") as told:
-            differences = host.tables.rebuild(chosen, told)
+            differences = host.tables.rebuild(chosen, told, workers=workers_for(workers, host.store.head().position))
     show(map(_differing, differences), _DIFFERENCE, format)
     rows = sum(difference.rows for difference in differences)
     say(f"{counted(len(differences), 'table')} built anew; {counted(rows, 'row')} differed.")
@@ -88,40 +91,6 @@ def _differing(difference: Difference) -> dict[str, object]:
 
 
 @commands.command(rich_help_panel=_PANEL)
-def replay(
-    into: Annotated[
-        str, typer.Option(metavar="URL", help="Where to: sqlite:///t.db, that very file; or a PostgreSQL URL with its schema.")
-    ],
-    known_at: Annotated[str | None, typer.Option(metavar="TIME", help="What was known at this time of recording.")] = None,
-    position: Annotated[int | None, typer.Option(metavar="P", help="What was known at this position of the ledger.")] = None,
-    effective_at: Annotated[
-        str | None, typer.Option(metavar="TIME", help="What had happened by this time. Imported history is asked for by this one.")
-    ] = None,
-    ledger: LedgerOption = None,
-) -> None:
-    """Write all tables as they were at another time into a database of their own.
-
-    Known-at cuts by when facts were recorded, effective-at by when they happened; known-at T alone means both. An import was
-    recorded when it was imported, so its past is asked for with --effective-at.
-    """
-    from opsledger.replay.asof import as_of
-    from opsledger.replay.asof import replay as write
-
-    known, effective = instant(known_at), instant(effective_at)
-    with opened(ledger) as host, tables_into(into) as tables:
-        shown = as_of(
-            host.store,
-            position=position,
-            known_at=None if known is None else micros(known),
-            effective_at=None if effective is None else micros(effective),
-        )
-        with progress("replay") as told:
-            write(host.store, tables, shown, told)
-    effective_said = "" if shown.effective_at is None else f", effective at {iso(shown.effective_at)}"
-    say(f"Wrote the tables as known at position {shown.position}, recorded at {iso(shown.recorded_at)}{effective_said}.")
-
-
-@commands.command(rich_help_panel=_PANEL)
 def tick(
     at: Annotated[str | None, typer.Option(metavar="TIME", help="As of when to look; now by default.")] = None,
     ledger: LedgerOption = None,
@@ -138,10 +107,16 @@ def tick(
 def watch(
     every: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="How often to look at the clocks.")] = 60.0,
     lasting: Annotated[float | None, typer.Option("--for", min=0.0, metavar="SECONDS", help="For how long; until interrupted.")] = None,
+    seal: Annotated[bool, typer.Option("--seal/--no-seal", help="Seal each second, or after 1,000 facts.")] = True,
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--sign-with", metavar="FILE", help="Sign checkpoints too, with this key; nobody signs by default."),
+    ] = None,
     ledger: LedgerOption = None,
 ) -> None:
-    """Catch up whenever facts come, and tick now and then, until interrupted. A database that is away for a while is waited for."""
+    """Catch up and seal whenever facts come, and tick now and then, until interrupted. A database that is away is waited for."""
     with opened(ledger) as host:
+        sealing = _Sealing(host, key_file) if seal or key_file else None
         say(f"Watching {host.url.shown}; interrupt to end.")
         end = None if lasting is None else time.monotonic() + lasting
         due = 0.0
@@ -152,13 +127,32 @@ def watch(
                     due = now + every
                     _look(host)
                 position = host.catch_up()
-                until = due if end is None else min(due, end)
+                until = min(each for each in (due, end, sealing.seal(position) if sealing else None) if each is not None)
                 host.store.wait(position, max(0.0, until - time.monotonic()))
             except Unavailable as error:
                 say(str(error))
                 time.sleep(min(every, 5.0))
             if end is not None and time.monotonic() >= end:
                 return
+
+
+class _Sealing:
+    """Seals a second after the last time, or once 1,000 facts wait."""
+
+    def __init__(self, host: OpsLedger, key_file: Path | None) -> None:
+        from opsledger.audit.signing import load_key
+
+        self._host = host
+        self._signer = None if key_file is None else load_key(key_file)
+        self._sealed = 0
+        self._last = -_SEAL_EVERY_S
+
+    def seal(self, position: int) -> float | None:
+        """Seal if it is time to; return when it will be, None while nothing waits."""
+        due = self._last + _SEAL_EVERY_S
+        if position > self._sealed and (time.monotonic() >= due or position - self._sealed >= _SEAL_AFTER):
+            self._sealed, self._last = self._host.seal(self._signer).size, time.monotonic()
+        return due if position > self._sealed else None
 
 
 def _look(host: OpsLedger) -> None:

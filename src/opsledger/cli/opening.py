@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from opsledger.app import OpsLedger
     from opsledger.replay.tables import Tables
 
-__all__ = ["LedgerOption", "built_tables", "instant", "ledger_url", "opened", "tables_into"]
+__all__ = [
+    "LedgerOption",
+    "WorkersOption",
+    "built_tables",
+    "content",
+    "instant",
+    "ledger_url",
+    "opened",
+    "tables_into",
+    "tables_of",
+    "workers_for",
+]
 
 LedgerOption = Annotated[
     str | None,
@@ -29,6 +40,10 @@ LedgerOption = Annotated[
         metavar="URL",
         help="Which ledger: sqlite:///ops.db, postgresql://user@host/database?schema=acme; else the only SQLite ledger of this folder.",
     ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="How many processes fold; by default one, from 100,000 facts on one for each core, at most 8."),
 ]
 
 
@@ -77,6 +92,21 @@ def instant(text: str | None) -> datetime | None:
     return at(text) if text else None
 
 
+def content(path: Path) -> bytes:
+    """Return what a file holds."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput("file.unreadable", f"{path} cannot be read ({error.strerror}); name a file that can.") from None
+
+
+def workers_for(given: int | None, facts: int) -> int:
+    """Return how many processes fold so many facts: as many as were asked for, else as many as fit."""
+    from opsledger.replay.executor import fitting
+
+    return fitting(facts) if given is None else given
+
+
 @contextmanager
 def tables_into(url: str) -> Iterator[Tables]:
     """Open the very file or schema that a URL names, for the tables of a replay."""
@@ -89,6 +119,36 @@ def tables_into(url: str) -> Iterator[Tables]:
         raise NoLedger("replay.no_folder", f"There is no folder {where.path.parent} for {where.path.name}; make it first.")
     tables = Tables(engine(where, "itself"), schema=where.schema or None)
     try:
+        yield tables
+    finally:
+        tables.close()
+
+
+@contextmanager
+def tables_of(url: str) -> Iterator[Tables]:
+    """Open the tables that stand at a URL: those of a ledger, or those that a replay wrote into that very file or schema."""
+    from opsledger.ledger.engine import engine
+    from opsledger.ledger.url import parse_url
+    from opsledger.replay.tables import Tables
+
+    where = parse_url(url)
+    if where.kind == "sqlite":
+        of_ledger = _is_ledger(where.path)
+    else:
+        import psycopg
+
+        try:
+            with psycopg.connect(where.conninfo) as connection:
+                found = connection.execute("SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = 'ledger_meta'", [where.schema])
+                of_ledger = found.fetchone() is not None
+        except psycopg.OperationalError as error:
+            raise Unavailable("tables.unavailable", f"{where.shown} cannot be reached: {str(error).strip().splitlines()[0]}.") from None
+    schema = (f"{where.schema}_tables" if of_ledger else where.schema) if where.schema else None
+    tables = Tables(engine(where, "tables" if of_ledger else "itself"), schema=schema)
+    try:
+        if not tables.standing():
+            told = "The tables of {} were never built; run `opsledger catch-up` first." if of_ledger else "No tables are at {}."
+            raise Unavailable("tables.not_built", told.format(where.shown))
         yield tables
     finally:
         tables.close()

@@ -14,13 +14,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from opsledger.policies.instants import iso, micros
 
-__all__ = ["Format", "FormatOption", "cell", "counted", "plain", "printable", "say", "show", "written"]
+if TYPE_CHECKING:
+    from opsledger.audit.findings import Checked
+
+__all__ = ["Format", "FormatOption", "cell", "conclude", "counted", "length", "plain", "printable", "say", "show", "written"]
 
 
 class Format(StrEnum):
@@ -59,6 +62,16 @@ def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], format: Form
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(columns)
             writer.writerows([plain(row.get(column)) for column in columns] for row in rows)
+
+
+def conclude(result: Checked) -> NoReturn:
+    """Write what a check came to, and end the command with its exit code: 0 clean, 1 findings, 2 could not decide."""
+    looked_at = ", ".join(f"{count} {what}" for what, count in result.looked_at.items())
+    verdict = counted(result.found, "finding") if result.found else result.verdict
+    _line(f"{result.name:<12} {verdict:<12} {looked_at}".rstrip())
+    for sentence in (*(finding.sentence for finding in result.findings), *(f"could not decide: {each}" for each in result.undecided)):
+        _line(f"    {printable(sentence)}")
+    raise typer.Exit({"clean": 0, "findings": 1, "undecided": 2}[result.verdict])
 
 
 def written(document: Any) -> str:
@@ -128,6 +141,15 @@ def cell(value: Any) -> str:
     if isinstance(value, datetime):
         return iso(micros(value)).replace(".000000Z", "Z")
     return printable(str(plain(value))).replace("\n", " ")
+
+
+def length(seconds: int | None) -> str | None:
+    """Return a length as days, hours and minutes, cut to whole minutes; one that has passed with a minus."""
+    if seconds is None:
+        return None
+    minutes = abs(seconds) // 60
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    return f"{'-' if seconds < 0 else ''}{f'{days} d ' if days else ''}{hours} h {rest:02d} min"
 
 
 def printable(text: str) -> str:

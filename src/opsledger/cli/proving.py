@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from opsledger.cli.opening import LedgerOption, built_tables, opened
+from opsledger.cli.opening import LedgerOption, WorkersOption, built_tables, content, opened, workers_for
 from opsledger.cli.output import Format, FormatOption, cell, counted, plain, printable, show, written
 from opsledger.cli.progress import progress
+from opsledger.errors import OpsledgerError
 from opsledger.policies.instants import moment
 
 if TYPE_CHECKING:
@@ -32,19 +34,37 @@ _SHOWN: Final = ("position", "version", "topic", "occurred_at", "recorded_at", "
 @commands.command(rich_help_panel=_PANEL)
 def verify(
     checks: Annotated[
-        list[str] | None, typer.Argument(metavar="[CHECK]...", help="continuity, fold, promises, projections; all of them by default.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[CHECK]...", help="integrity, checkpoints, continuity, parts, fold, promises, projections, closes, keys; or all."
+        ),
     ] = None,
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option("--checkpoint", metavar="FILE", help="A note that you kept elsewhere; may be repeated.")
+    ] = None,
+    key: Annotated[
+        list[str] | None, typer.Option("--key", metavar="VKEY", help="A verifier key that you trust, name+id+key; may be repeated.")
+    ] = None,
+    accept_restore: Annotated[
+        list[int] | None, typer.Option("--accept-restore", metavar="P", help="The position of a restore that you know of.")
+    ] = None,
+    since: Annotated[int, typer.Option(min=0, metavar="P", help="Integrity: leave out what was sealed long before this position.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Validate every fact again as when it was made.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing when all is well.")] = False,
+    workers: WorkersOption = None,
     ledger: LedgerOption = None,
 ) -> None:
-    """Check that the log is whole, can be folded, kept its promises as known, and that the tables say the same.
+    """Check that the log is whole and what was signed, can be folded, kept its promises as known, and that the tables say the same.
+
+    A checkpoint that you kept elsewhere shows what no check within the database can: that nothing it covers was rewritten.
 
     Exit code 0: all is well; 1: there are findings; 2: something could not be decided.
     """
-    from opsledger.replay.verify import verify as run
+    from opsledger.audit.note import VerifierKey
 
+    trusted = [VerifierKey.parse(each) for each in key or ()]
+    kept = {path.name: content(path) for path in checkpoint or ()}
     with opened(ledger) as host, ExitStack() as shown:
         bars: dict[str, Callable[[int, int], None]] = {}
 
@@ -54,13 +74,30 @@ def verify(
                 bars[check] = shown.enter_context(progress(f"verify {check}"))
             bars[check](done, of)
 
-        report = run(host.store, host.tables.tables, checks=checks or (), strict=strict, progress=told)
+        report = host.verify(
+            *(checks or ()),
+            strict=strict,
+            kept=kept,
+            trusted=trusted,
+            accepted=accept_restore or (),
+            since=since,
+            progress=told,
+            workers=_workers(host, workers),
+        )
     if as_json:
         typer.echo(written(report.as_dict()))
     elif report.code or not quiet:
         for line in report.lines():
             typer.echo(printable(line))
     raise typer.Exit(report.code)
+
+
+def _workers(host: OpsLedger, given: int | None) -> int:
+    """Return how many processes fold; one where nothing can be read, which the report will say."""
+    try:
+        return workers_for(given, host.store.head().position)
+    except OpsledgerError:
+        return 1
 
 
 @commands.command(rich_help_panel=_PANEL)
@@ -155,9 +192,9 @@ def _shown(host: OpsLedger, recorded: Recorded, *, reveal: bool, text: bool) -> 
 
 
 def _fields(host: OpsLedger, recorded: Recorded, *, reveal: bool) -> dict[str, Any]:
-    """Return a fact's fields; personal ones opened, or told as sealed or erased."""
+    """Return a fact's fields; personal ones opened, or told as sealed, erased or restricted."""
     from opsledger.domain.fact import fact_type
-    from opsledger.ledger.personal import Erased
+    from opsledger.ledger.personal import Erased, Restricted
 
     kind = fact_type(recorded.topic)
     opened_fields = host.reveal(recorded) if reveal else {}
@@ -166,6 +203,6 @@ def _fields(host: OpsLedger, recorded: Recorded, *, reveal: bool) -> dict[str, A
         value = getattr(recorded.fact, each.name)
         if each.name in kind.personal and value is not None:
             value = opened_fields.get(each.name, "(sealed)")
-            value = "(erased)" if isinstance(value, Erased) else value
+            value = "(erased)" if isinstance(value, Erased) else "(restricted)" if isinstance(value, Restricted) else value
         values[each.name] = asdict(value) if hasattr(value, "__dataclass_fields__") else value
     return values

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from opsledger.cli.opening import LedgerOption, built_tables, opened
-from opsledger.cli.output import Format, FormatOption, say, show
+from opsledger.cli.output import Format, FormatOption, length, say, show
 from opsledger.errors import BadInput
 
 __all__ = ["commands"]
@@ -51,7 +51,7 @@ def queue(priority: PriorityOption = None, ledger: LedgerOption = None, format: 
     rows = _rows(ledger, "support_queue", priority=_priority(priority))
     rows.sort(key=lambda row: (row["left_s"] is None, row["left_s"], row["ticket_id"]))
     if format is Format.TABLE:
-        told = [{**row, "left": _length(row["left_s"]), "age": _length(row["age_s"])} for row in rows]
+        told = [{**row, "left": length(row["left_s"]), "age": length(row["age_s"])} for row in rows]
         _show(told, (*_QUEUE, "left", "age", "overdue"), format)
     else:
         _show(rows, (*_QUEUE, "left_s", "age_s", "overdue"), format)
@@ -88,10 +88,10 @@ def _figures(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     which = {"month": row["month"], "severity": row["severity"]}
     for name, said in _FIGURES.items():
         if row[f"{name}_n"]:
-            lengths = {part: _length(row[f"{name}_{part}_s"]) for part in ("mean", "median", "p90")}
+            lengths = {part: length(row[f"{name}_{part}_s"]) for part in ("mean", "median", "p90")}
             yield {**which, "figure": said, "n": row[f"{name}_n"], **lengths}
     if row["failures"]:
-        yield {**which, "figure": "time between failures", "n": row["failures"], "mean": _length(row["mtbf_s"])}
+        yield {**which, "figure": "time between failures", "n": row["failures"], "mean": length(row["mtbf_s"])}
     if not (row["failures"] or any(row[f"{name}_n"] for name in _FIGURES)):
         yield {**which, "figure": row["null_reason"] or row["mtbf_null_reason"], "n": 0}
 
@@ -132,12 +132,3 @@ def _priority(text: str | None) -> str | None:
 
 def _percent(basis_points: int | None) -> str | None:
     return None if basis_points is None else f"{basis_points // 100}.{basis_points % 100:02d} %"
-
-
-def _length(seconds: int | None) -> str | None:
-    """Return a length as days, hours and minutes, cut to whole minutes; one that has passed with a minus."""
-    if seconds is None:
-        return None
-    minutes = abs(seconds) // 60
-    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
-    return f"{'-' if seconds < 0 else ''}{f'{days} d ' if days else ''}{hours} h {rest:02d} min"

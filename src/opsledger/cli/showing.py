@@ -44,7 +44,6 @@ def demo(
 ) -> None:
     """Write the example year, project it, verify it, and print how the promises were kept."""
     from opsledger.example import write
-    from opsledger.replay.verify import verify
 
     url = f"sqlite:///{_cleared(folder)}"
     with progress("example", "days") as told:
@@ -55,7 +54,8 @@ def demo(
             ledger.catch_up(told)
         tables = ledger.tables.tables
         typer.echo(f"2. The tables show it: {len(tables.select('ticket')):,} tickets, {len(tables.select('incident')):,} incidents.")
-        report = verify(ledger.store, tables)
+        ledger.seal()
+        report = ledger.verify()
         typer.echo("3. It is verified (`opsledger verify` also lists promises that were restated since):")
         for line in report.lines():
             if "restated:" not in line:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final, Never, cast
 
 import msgspec
@@ -143,6 +144,7 @@ def _store(where: LedgerUrl) -> Iterator[Any]:
     application = LedgerApplication(environment(where))
     recorder: Any = application.recorder
     recorder.application = application  # an application that nobody holds closes its connections
+    recorder.where = replace(where, path=where.path.absolute())
     try:
         yield recorder
     except BaseException:

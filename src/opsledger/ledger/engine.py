@@ -14,20 +14,20 @@ __all__ = ["engine"]
 _PATIENCE_S = 30
 
 
-def engine(where: LedgerUrl, what: Literal["tables", "keys", "itself"]) -> sa.Engine:
+def engine(where: LedgerUrl, what: Literal["tables", "keys", "log", "itself"]) -> sa.Engine:
     """Return an engine whose unqualified names are those of the ledger's tables or keys: a file of its own, or a schema.
 
-    `itself` is the very file or schema that the URL names, for tables that stand alone, as those of a replay do.
+    `log` is the very file or schema that the URL names; `itself` is too, for tables that stand alone, as those of a replay do.
     """
     if where.kind == "sqlite":
-        path = where.path if what == "itself" else where.beside(f"{what}.db")
+        path = where.path if what in ("log", "itself") else where.beside(f"{what}.db")
         made = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": _PATIENCE_S})
-        sa.event.listen(made, "connect", _durable if what == "keys" else _quick)
+        sa.event.listen(made, "connect", {"keys": _forgetful, "log": _durable}.get(what, _quick))
         sa.event.listen(made, "begin", _begin)
         return made
     import psycopg
 
-    schema = where.schema if what == "itself" else f"{where.schema}_{what}"
+    schema = where.schema if what in ("log", "itself") else f"{where.schema}_{what}"
 
     def connect() -> Any:
         connection = psycopg.connect(where.conninfo)
@@ -46,9 +46,15 @@ def _quick(connection: Any, _: Any) -> None:
 
 
 def _durable(connection: Any, _: Any) -> None:
-    """A key that is lost after a fact was sealed under it would be an erasure."""
+    """A key that is lost after a fact was sealed under it would be an erasure; a checkpoint that is lost after it left, a fork."""
     _quick(connection, _)
     connection.execute("PRAGMA synchronous = FULL")
+
+
+def _forgetful(connection: Any, _: Any) -> None:
+    """A key that is destroyed is overwritten; `opsledger.ledger.wiping` does the rest."""
+    _durable(connection, _)
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -6,11 +6,12 @@ One `Append` is one transaction: all of it stands afterwards, or nothing does. T
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from typing import Any, Final, Literal, NamedTuple, cast
 
-__all__ = ["Answered", "Append", "Appended", "Head", "NewFact", "Part", "Request", "Row", "Source"]
+__all__ = ["Answered", "Append", "Appended", "Head", "Mark", "NewFact", "Part", "Request", "Row", "Source", "rows_of"]
 
 
 class NewFact(NamedTuple):
@@ -52,12 +53,28 @@ class Row(NamedTuple):
     source_id: str | None
 
 
+_row: Final = partial(tuple.__new__, Row)  # what Row._make does, without counting the columns that a statement names
+
+
+def rows_of(found: Iterable[Sequence[Any]]) -> list[Row]:
+    """Return what a database found, its columns in the order of a row's, as rows."""
+    return cast(list[Row], list(map(_row, found)))
+
+
 class Part(NamedTuple):
     """A sealed personal value beside the log, under the SHA-256 of its bytes."""
 
     digest: str
     key_id: str
     sealed: bytes
+
+
+class Mark(NamedTuple):
+    """What a fact of the log decided about a key: nothing more is sealed under it ("destroyed"), its parts may go ("purged")."""
+
+    key_id: str
+    act: Literal["destroyed", "purged"]
+    position: int  # of the fact
 
 
 class Request(NamedTuple):

@@ -22,11 +22,11 @@ from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import PoolClosed
 
-from opsledger.errors import OpsledgerError, Refused, StoreError, Unavailable
-from opsledger.ledger.envelope import Answered, Append, Appended, Head, Row
-from opsledger.ledger.postgres_tables import LOCK, MOVED, creation
+from opsledger.errors import KeysError, OpsledgerError, Refused, StoreError, Unavailable
+from opsledger.ledger.envelope import Answered, Append, Appended, Head, Mark, Part, Row, rows_of
+from opsledger.ledger.postgres_tables import ERASED, LOCK, MOVED, creation
 from opsledger.ledger.recorder import Recorder
-from opsledger.ledger.store import FORMAT, KeyTaken, SourceTaken, StreamMoved, within
+from opsledger.ledger.store import DESTROYED, FORMAT, KeyTaken, SourceTaken, StreamMoved, within
 
 __all__ = ["Factory", "PostgresLedgerRecorder"]
 
@@ -98,8 +98,8 @@ class PostgresLedgerRecorder(Recorder, PostgresApplicationRecorder):
         last = 1 << 62 if until is None else until
         return self._log("WHERE position > %s AND position <= %s ORDER BY position LIMIT %s", (after, last, limit))
 
-    def stream_page(self, after: tuple[str, int], limit: int, *, until: int, prefix: str = "") -> list[Row]:
-        inside, values = within(prefix, "%s")
+    def stream_page(self, after: tuple[str, int], limit: int, *, until: int, prefix: str = "", last: str | None = None) -> list[Row]:
+        inside, values = within(prefix, "%s", last)
         return self._log(
             f"WHERE (stream, version) > (%s, %s) AND {inside} AND position <= %s ORDER BY stream, version LIMIT %s",
             (*after, *values, until, limit),
@@ -126,6 +126,16 @@ class PostgresLedgerRecorder(Recorder, PostgresApplicationRecorder):
     def part(self, digest: str) -> bytes | None:
         found = self._rows("SELECT sealed FROM {schema}.ledger_part WHERE digest = %s", (digest,))
         return bytes(found[0][0]) if found else None
+
+    def parts(self, digests: Sequence[str]) -> dict[str, Part]:
+        statement = "SELECT digest, key_id, sealed FROM {schema}.ledger_part WHERE digest = ANY(%s)"
+        return {digest: Part(digest, key_id, sealed) for digest, key_id, sealed in self._rows(statement, (list(digests),), binary=True)}
+
+    def part_keys(self) -> dict[str, int]:
+        return dict(self._rows("SELECT key_id, count(*) FROM {schema}.ledger_part GROUP BY key_id"))
+
+    def marks(self) -> list[Mark]:
+        return [Mark(*row) for row in self._rows("SELECT key_id, act, position FROM {schema}.ledger_erasure ORDER BY key_id, act")]
 
     def meta(self) -> Mapping[str, str]:
         return dict(self._rows("SELECT key, value FROM {schema}.ledger_meta"))
@@ -228,7 +238,7 @@ class PostgresLedgerRecorder(Recorder, PostgresApplicationRecorder):
         return found[0][0] if found else 0
 
     def _log(self, where: str, params: Sequence[Any]) -> list[Row]:
-        return list(map(Row._make, self._rows("SELECT {columns} FROM {schema}.ledger_event " + where, params, binary=True)))
+        return rows_of(self._rows("SELECT {columns} FROM {schema}.ledger_event " + where, params, binary=True))
 
     def _rows(self, statement: str, params: Sequence[Any] = (), *, binary: bool = False) -> list[tuple[Any, ...]]:
         with self._told("read"):
@@ -274,6 +284,8 @@ def _sentence(act: str, error: psycopg.Error) -> OpsledgerError:
         return SourceTaken("source.taken", "Somebody took in one of these records meanwhile.")
     if constraint == "ledger_request_pkey":
         return KeyTaken("request.taken", "Somebody used the idempotency key meanwhile.")
+    if error.sqlstate == ERASED:
+        return KeysError("keys.destroyed", DESTROYED)
     if constraint == "ledger_event_not_from_the_future":
         return Refused("fact.future", "A fact claims to have happened more than 5 minutes from now; check its time and zone.")
     if error.sqlstate == "55P03":

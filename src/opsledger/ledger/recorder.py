@@ -17,6 +17,7 @@ from eventsourcing.persistence import ApplicationRecorder, IntegrityError, Notif
 
 from opsledger.ledger.envelope import Append, NewFact, Row
 from opsledger.ledger.store import Store, StreamMoved
+from opsledger.ledger.url import LedgerUrl
 
 __all__ = ["LedgerNotification", "Recorder"]
 
@@ -41,6 +42,8 @@ class _Recorder(Store, Protocol):
 
 class Recorder:
     """The library's recorder, as a mixin for a store."""
+
+    where: LedgerUrl
 
     def insert_events(self: _Recorder, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:
         """Append events without an envelope; return their positions."""

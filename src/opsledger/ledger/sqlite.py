@@ -18,12 +18,12 @@ from eventsourcing.persistence import ConnectionPoolClosedError, ConnectionUnava
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore, SQLiteFactory
 from eventsourcing.utils import Environment, EnvType
 
-from opsledger.errors import NoLedger, OpsledgerError, Refused, StoreError, Unavailable
-from opsledger.ledger.envelope import Answered, Append, Appended, Head, NewFact, Row
+from opsledger.errors import KeysError, NoLedger, OpsledgerError, Refused, StoreError, Unavailable
+from opsledger.ledger.envelope import Answered, Append, Appended, Head, Mark, NewFact, Part, Row, rows_of
 from opsledger.ledger.recorder import Recorder
 from opsledger.ledger.sqlite_pool import PatientPool
 from opsledger.ledger.sqlite_tables import CREATION
-from opsledger.ledger.store import FORMAT, KeyTaken, SourceTaken, StreamMoved, within
+from opsledger.ledger.store import DESTROYED, FORMAT, KeyTaken, SourceTaken, StreamMoved, within
 
 __all__ = ["Factory", "SQLiteLedgerRecorder"]
 
@@ -40,6 +40,7 @@ _INSERT_META: Final = """INSERT INTO ledger_meta SELECT :key, :value
     WHERE NOT EXISTS (SELECT 1 FROM ledger_meta WHERE key = :key)"""
 _SELECT: Final = f"SELECT {_COLUMNS} FROM ledger_event"
 _VERSION: Final = "SELECT coalesce(max(version), 0) FROM ledger_event WHERE stream = ?"
+_SIMULATED: Final = "SELECT 1 FROM ledger_meta WHERE key = 'simulated' AND value = 'true'"
 _HEAD: Final = "SELECT position, recorded_at FROM ledger_event ORDER BY position DESC LIMIT 1"
 
 
@@ -49,6 +50,7 @@ class SQLiteLedgerRecorder(Recorder, SQLiteApplicationRecorder):  # type: ignore
     def __init__(self, datastore: SQLiteDatastore, events_table_name: str = "ledger_event") -> None:
         super().__init__(datastore, "ledger_event")
         self._moved = Event()
+        self._simulated: bool | None = None  # asked once: it never changes
 
     def construct_create_table_statements(self) -> list[str]:
         return list(CREATION)
@@ -64,7 +66,9 @@ class SQLiteLedgerRecorder(Recorder, SQLiteApplicationRecorder):  # type: ignore
                 if found != version:
                     raise StreamMoved("stream.moved", f"{stream} stands at version {found}, not at {version} as the decision saw it.")
             first = last_position + 1
-            rows = _numbered(append.facts, first, last_at, clock)
+            if self._simulated is None:
+                self._simulated = cursor.execute(_SIMULATED).fetchone() is not None
+            rows = _numbered(append.facts, first, last_at, clock, simulated=self._simulated)
             cursor.executemany(_INSERT, rows)
             if append.parts:
                 cursor.executemany(_INSERT_PART, [part._asdict() for part in append.parts])
@@ -108,8 +112,8 @@ class SQLiteLedgerRecorder(Recorder, SQLiteApplicationRecorder):  # type: ignore
         last = 1 << 62 if until is None else until
         return self._log(f"{_SELECT} WHERE position > ? AND position <= ? ORDER BY position LIMIT ?", (after, last, limit))
 
-    def stream_page(self, after: tuple[str, int], limit: int, *, until: int, prefix: str = "") -> list[Row]:
-        inside, values = within(prefix, "?")
+    def stream_page(self, after: tuple[str, int], limit: int, *, until: int, prefix: str = "", last: str | None = None) -> list[Row]:
+        inside, values = within(prefix, "?", last)
         return self._log(
             f"{_SELECT} WHERE (stream, version) > (?, ?) AND {inside} AND position <= ? ORDER BY stream, version LIMIT ?",
             (*after, *values, until, limit),
@@ -143,6 +147,21 @@ class SQLiteLedgerRecorder(Recorder, SQLiteApplicationRecorder):  # type: ignore
     def part(self, digest: str) -> bytes | None:
         found = self._rows("SELECT sealed FROM ledger_part WHERE digest = ?", (digest,))
         return found[0][0] if found else None
+
+    def parts(self, digests: Sequence[str]) -> dict[str, Part]:
+        found: dict[str, Part] = {}
+        for i in range(0, len(digests), 500):
+            some = digests[i : i + 500]
+            marks = ", ".join("?" * len(some))
+            rows = self._rows(f"SELECT digest, key_id, sealed FROM ledger_part WHERE digest IN ({marks})", some)
+            found.update((row[0], Part(*row)) for row in rows)
+        return found
+
+    def part_keys(self) -> dict[str, int]:
+        return dict(self._rows("SELECT key_id, count(*) FROM ledger_part GROUP BY key_id"))
+
+    def marks(self) -> list[Mark]:
+        return [Mark(*row) for row in self._rows("SELECT key_id, act, position FROM ledger_erasure ORDER BY key_id, act")]
 
     def meta(self) -> Mapping[str, str]:
         return dict(self._rows("SELECT key, value FROM ledger_meta"))
@@ -189,7 +208,7 @@ class SQLiteLedgerRecorder(Recorder, SQLiteApplicationRecorder):  # type: ignore
     # Underneath.
 
     def _log(self, statement: str, params: Sequence[Any]) -> list[Row]:
-        return list(map(Row._make, self._rows(statement, params)))
+        return rows_of(self._rows(statement, params))
 
     def _rows(self, statement: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._told("read"), self.datastore.get_connection(commit=False) as connection, connection.cursor() as cursor:
@@ -223,10 +242,10 @@ class SQLiteLedgerRecorder(Recorder, SQLiteApplicationRecorder):  # type: ignore
             raise Unavailable("store.busy", f"Other threads kept the ledger too busy to {act}; repeat.") from None
 
 
-def _numbered(facts: Sequence[NewFact], first: int, recorded_at: int, clock: int) -> list[Row]:
+def _numbered(facts: Sequence[NewFact], first: int, recorded_at: int, clock: int, *, simulated: bool) -> list[Row]:
     rows = []
     for position, fact in enumerate(facts, first):
-        recorded_at = max(recorded_at, clock if fact.recorded_at is None else fact.recorded_at)
+        recorded_at = max(recorded_at, fact.recorded_at if simulated and fact.recorded_at is not None else clock)
         rows.append(Row._make((position, *fact[:6], recorded_at, *fact[7:])))
     return rows
 
@@ -254,6 +273,8 @@ def _integrity(message: str) -> OpsledgerError:
             return SourceTaken("source.taken", "Somebody took in one of these records meanwhile.")
         case "ledger_request: key 1 taken":
             return KeyTaken("request.taken", "Somebody used the idempotency key meanwhile.")
+        case "ledger_part: key destroyed":
+            return KeysError("keys.destroyed", DESTROYED)
         case "CHECK constraint failed: ledger_event_not_from_the_future":
             return Refused("fact.future", "A fact claims to have happened more than 5 minutes from now; check its time and zone.")
         case _:

@@ -1,7 +1,7 @@
 """What every store does. One contract, held against both databases by one suite (tests/ledger/test_contract.py).
 
 - Positions have no gaps: an append takes the ledger's lock, numbers on from the last row, and commits before the next.
-- `recorded_at` never falls: it is the later of the last row's and the clock's.
+- `recorded_at` never falls: it is the later of the last row's and the clock's. Only a simulated ledger takes a time that is given.
 - Rows are only ever added. The database refuses to change or remove them.
 """
 
@@ -11,12 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from opsledger.errors import OpsledgerError
-from opsledger.ledger.envelope import Answered, Append, Appended, Head, Row
+from opsledger.ledger.envelope import Answered, Append, Appended, Head, Mark, Part, Row
+from opsledger.ledger.url import LedgerUrl
 
-__all__ = ["FORMAT", "FUTURE_US", "KeyTaken", "SourceTaken", "Store", "StreamMoved", "pages", "within"]
+__all__ = ["DESTROYED", "FORMAT", "FUTURE_US", "KeyTaken", "SourceTaken", "Store", "StreamMoved", "pages", "within"]
 
 FORMAT = 1
 """Version of the tables of the log. A program opens only ledgers of its own."""
+
+DESTROYED = (
+    "Something was sealed under a key that was destroyed meanwhile; nothing was written. "
+    "The personal data of that subject were erased; give the person another id if they have come back."
+)
 
 FUTURE_US = 5 * 60 * 1_000_000
 """A fact may claim to have happened this much later than it is recorded; clocks of hosts differ."""
@@ -36,6 +42,9 @@ class KeyTaken(OpsledgerError):
 
 class Store(Protocol):
     """A log and what belongs to it."""
+
+    where: LedgerUrl
+    """By which another process opens the same log."""
 
     def append(self, append: Append) -> Appended:
         """Write one transaction. Raises StreamMoved, SourceTaken, KeyTaken, Refused (a fact from the future) or Unavailable."""
@@ -58,8 +67,11 @@ class Store(Protocol):
     def page(self, after: int, limit: int, *, until: int | None = None) -> list[Row]:
         """Return at most `limit` rows above position `after`, up to and including position `until`, in order of position."""
 
-    def stream_page(self, after: tuple[str, int], limit: int, *, until: int, prefix: str = "") -> list[Row]:
-        """Return at most `limit` rows above (stream, version), up to position `until`, in order of stream and version."""
+    def stream_page(self, after: tuple[str, int], limit: int, *, until: int, prefix: str = "", last: str | None = None) -> list[Row]:
+        """Return at most `limit` rows above (stream, version), up to position `until`, in order of stream and version.
+
+        Only of streams that begin with `prefix`, and that are not above the stream `last`.
+        """
 
     def position_at(self, recorded_at: int) -> int:
         """Return the position of the newest fact recorded at or before an instant; 0 if there is none."""
@@ -71,7 +83,16 @@ class Store(Protocol):
         """Return the MACs of those records of a source that were taken in."""
 
     def part(self, digest: str) -> bytes | None:
-        """Return a sealed part, or None where it was purged."""
+        """Return a sealed part, or None where there is none."""
+
+    def parts(self, digests: Sequence[str]) -> dict[str, Part]:
+        """Return those sealed parts that there are, by their digests."""
+
+    def part_keys(self) -> dict[str, int]:
+        """Return how many sealed parts there are under each key, by its id."""
+
+    def marks(self) -> list[Mark]:
+        """Return which keys are destroyed and which parts were purged, and by which facts that was decided."""
 
     def meta(self) -> Mapping[str, str]:
         """Return what the ledger says of itself: format, ledger_id, simulated."""
@@ -93,11 +114,15 @@ def pages(store: Store, after: int, until: int, size: int = 5000) -> Iterator[li
         after = rows[-1].position
 
 
-def within(prefix: str, mark: str) -> tuple[str, tuple[str, ...]]:
+def within(prefix: str, mark: str, last: str | None = None) -> tuple[str, tuple[str, ...]]:
     """Return an SQL condition for the streams that begin with `prefix`, and its values; `mark` is where a value goes.
 
-    A range, so that an index serves it whatever the prefix holds. Both databases compare code points.
+    Those above `last` are left out, if it is given. A range, so that an index serves it whatever the prefix holds. Both
+    databases compare code points.
     """
+    if last is not None:
+        inside, values = within(prefix, mark)
+        return f"{inside} AND stream <= {mark}", (*values, last)
     for i in reversed(range(len(prefix))):
         code = ord(prefix[i]) + 1
         if code <= 0x10FFFF:

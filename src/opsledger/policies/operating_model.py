@@ -18,7 +18,18 @@ from pydantic import BaseModel, Field
 from opsledger.errors import Unknown
 from opsledger.policies import documents
 from opsledger.policies.calendar import CalendarDefinition
-from opsledger.policies.platform import Availability, Calendars, Changes, Incidents, Maintenance, Onboarding, Performance, Reporting
+from opsledger.policies.platform import (
+    Availability,
+    Calendars,
+    Changes,
+    Compliance,
+    Incidents,
+    Maintenance,
+    Onboarding,
+    Performance,
+    Reporting,
+)
+from opsledger.policies.privacy import PersonalData
 from opsledger.policies.support import LATER, Priority, Section, Support
 
 __all__ = ["OperatingModel", "Priority", "default_calendars", "default_model", "preset", "unused"]
@@ -32,6 +43,8 @@ class OperatingModel(Section):
     support: Support
     reporting: Reporting
     calendars: Calendars
+    compliance: Compliance = Compliance()
+    personal_data: PersonalData = PersonalData()
     incidents: Incidents = Field(json_schema_extra=LATER)
     availability: Availability = Field(json_schema_extra=LATER)
     maintenance: Maintenance = Field(json_schema_extra=LATER)

@@ -1,7 +1,7 @@
 """What the operating model promises of the platform and of the work around it: read by later concepts.
 
 Source: Operating Model, "Platform Availability SLAs", "Planned Maintenance", "Performance SLAs", "Change Control Process",
-"Onboarding Journey", "Operational Reporting".
+"Onboarding Journey", "Operational Reporting", "Compliance Management".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from opsledger.policies.duration import Seconds
 from opsledger.policies.support import LATER, Priority, Section
 
-__all__ = ["Availability", "Calendars", "Changes", "Incidents", "Maintenance", "Onboarding", "Performance", "Reporting"]
+__all__ = ["Availability", "Calendars", "Changes", "Compliance", "Incidents", "Maintenance", "Onboarding", "Performance", "Reporting"]
 
 Percent = Annotated[Decimal, Field(ge=0, le=100)]
 Cadence = Literal["daily", "weekly", "monthly", "quarterly", "yearly"]
@@ -49,6 +49,12 @@ class Calendars(Section):
         if self.extend_below_months >= self.horizon_years * 12:
             raise ValueError("extend_below_months must be less than horizon_years, or every tick would extend the calendars")
         return self
+
+
+class Compliance(Section):
+    """What audits look for. A model published before this section was there is read with what stands here."""
+
+    late_entry_after: Seconds = Field(default=86_400, description="A fact recorded later than this after it happened is a late entry.")
 
 
 class ServiceTarget(Section):

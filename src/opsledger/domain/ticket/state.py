@@ -6,9 +6,11 @@ nothing that a later one has said since.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, assert_never
+
+import msgspec
+from msgspec.structs import replace  # of 22 fields, seven times as fast as a dataclass's
 
 from opsledger.domain.concept import concept
 from opsledger.domain.recorded import Recorded
@@ -21,8 +23,7 @@ from opsledger.policies.support import Level, PauseReason, Priority
 Status = Literal["new", "open", "pending", "resolved", "closed", "merged", "cancelled", "spam"]
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(msgspec.Struct, frozen=True):
     """A ticket as its decisions see it. `..._at` say since when a value holds, so that a late fact does not undo it."""
 
     customer_id: str
@@ -170,7 +171,7 @@ def _registered(event: f.Registered) -> Ticket:
 
 def _unless_older(ticket: Ticket, since: str, at: datetime, **values: object) -> Ticket:
     known = getattr(ticket, since)
-    return ticket if known is not None and at < known else replace(ticket, **{since: at}, **values)  # type: ignore[arg-type]
+    return ticket if known is not None and at < known else replace(ticket, **{since: at}, **values)
 
 
 def _status(ticket: Ticket, status: Status, at: datetime, reason: PauseReason | None = None) -> Ticket:

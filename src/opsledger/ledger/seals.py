@@ -1,0 +1,137 @@
+"""What seals the log, as it is stored: hashes of the Merkle tree by level, and signed checkpoints. Only ever added to.
+
+A sealing adds the hashes that are new, one row for each level of the tree: of leaves at level 0, of whole tiles of 256 hashes
+of the level below at each level above. Nothing here is needed to record or to read facts; whoever seals has a connection,
+and on PostgreSQL may have a role, of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from opsledger.errors import StoreError, Unavailable
+from opsledger.ledger.engine import engine
+from opsledger.ledger.url import LedgerUrl
+
+__all__ = ["Seals", "StoredCheckpoint"]
+
+_HASH_BYTES: Final = 32
+
+_METADATA: Final = sa.MetaData()
+_HASH: Final = sa.Table(
+    "ledger_hash",
+    _METADATA,
+    sa.Column("level", sa.Integer, primary_key=True),
+    sa.Column("first", sa.BigInteger, primary_key=True),  # index, within the level, of the first hash
+    sa.Column("hashes", sa.LargeBinary, nullable=False),
+)
+_CHECKPOINT: Final = sa.Table(
+    "ledger_checkpoint",
+    _METADATA,
+    sa.Column("size", sa.BigInteger, primary_key=True),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+)
+
+
+class StoredCheckpoint(NamedTuple):
+    """A checkpoint that was signed: how many facts it covers, the note, and when it was made, in microseconds, by the signer's clock."""
+
+    size: int
+    note: str
+    created_at: int
+
+
+class Seals:
+    """The hashes and checkpoints of one ledger."""
+
+    def __init__(self, where: LedgerUrl) -> None:
+        self._engine = engine(where, "log")
+
+    def size(self) -> int:
+        """Return how many facts are sealed: those up to and including this position."""
+        newest = sa.select(_HASH.c.first, sa.func.length(_HASH.c.hashes)).where(_HASH.c.level == 0).order_by(_HASH.c.first.desc()).limit(1)
+        with _Told("read the seals"), self._engine.connect() as connection:
+            found = connection.execute(newest).one_or_none()
+        return 0 if found is None else found[0] + found[1] // _HASH_BYTES
+
+    def hashes(self, level: int, first: int, stop: int) -> bytes:
+        """Return the hashes of a level from index `first` to before `stop`, as many of them as there are, one after the other."""
+        here = _HASH.c.level == level
+        begin = sa.select(sa.func.max(_HASH.c.first)).where(here, _HASH.c.first <= first).scalar_subquery()
+        rows = sa.select(_HASH.c.first, _HASH.c.hashes).where(here, _HASH.c.first >= begin, _HASH.c.first < stop).order_by(_HASH.c.first)
+        with _Told("read the seals"), self._engine.connect() as connection:
+            found = connection.execute(rows).all()
+        if not found:
+            return b""
+        skipped = (first - found[0].first) * _HASH_BYTES
+        return b"".join(row.hashes for row in found)[skipped : skipped + (stop - first) * _HASH_BYTES]
+
+    def add(self, levels: Mapping[int, tuple[int, bytes]]) -> bool:
+        """Add hashes, (index of the first, all of them) by level, in one transaction; return False when somebody else has."""
+        rows = [{"level": level, "first": first, "hashes": hashes} for level, (first, hashes) in levels.items() if hashes]
+        with _Told("add seals"):
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(sa.insert(_HASH), rows)
+            except IntegrityError:
+                return False
+        return True
+
+    def keep(self, checkpoint: StoredCheckpoint) -> bool:
+        """Keep a checkpoint; return False when there is one of its size, which stays."""
+        with _Told("keep a checkpoint"):
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(sa.insert(_CHECKPOINT).values(checkpoint._asdict()))
+            except IntegrityError:
+                return False
+        return True
+
+    def checkpoints(self, after: int = 0, limit: int | None = None) -> list[StoredCheckpoint]:
+        """Return the checkpoints larger than `after`, smallest first; at most `limit` of them, if it is given."""
+        larger = sa.select(_CHECKPOINT).where(_CHECKPOINT.c.size > after).order_by(_CHECKPOINT.c.size).limit(limit)
+        with _Told("read the checkpoints"), self._engine.connect() as connection:
+            return [StoredCheckpoint(*row) for row in connection.execute(larger)]
+
+    def newest(self) -> StoredCheckpoint | None:
+        """Return the largest checkpoint; None where none was signed yet."""
+        largest = sa.select(_CHECKPOINT).order_by(_CHECKPOINT.c.size.desc()).limit(1)
+        with _Told("read the checkpoints"), self._engine.connect() as connection:
+            found = connection.execute(largest).one_or_none()
+        return None if found is None else StoredCheckpoint(*found)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class _Told:
+    """Says in one sentence what the database could not do."""
+
+    def __init__(self, act: str) -> None:
+        self._act = act
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, DBAPIError):
+            return
+        cause = str(error.orig).strip().partition("\n")[0]
+        if isinstance(error, OperationalError):
+            raise Unavailable(
+                "seals.unavailable", f"The database could not {self._act}: {cause}. See that it can be used, and repeat."
+            ) from None
+        raise StoreError("seals.failed", f"The database refused to {self._act}: {cause}.") from None
