@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     return True if collection_path == SOAK and not config.getoption("--soak") else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end of every run what it did not show: nothing is skipped in silence."""
+    skipped = Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))
+    if skipped:
+        terminalreporter.section("NOT SHOWN BY THIS RUN", red=True, bold=True)
+        for reason, count in skipped.items():
+            terminalreporter.write_line(f"{count} test{'s' if count > 1 else ''} skipped: {reason}", red=True)

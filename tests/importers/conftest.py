@@ -1,4 +1,4 @@
-"""Where third-party data are: never in this repository, so a test that needs them says plainly that they are absent."""
+"""Where third-party data are: never in this repository, so a run without them says plainly what it did not show."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ _BESIDE_THE_CHECKOUT = Path(__file__).parents[2].parent / "shared" / "data"
 
 
 def shared_data() -> Path:
-    """Return the folder of third-party data. Fails where there is none."""
+    """Return the folder of third-party data. Where there is none the test is skipped, and the run says so at its end."""
     folder = Path(os.environ.get("OPSLEDGER_SHARED_DATA") or _BESIDE_THE_CHECKOUT)
     if not folder.is_dir():
-        pytest.fail(
+        pytest.skip(
             "The third-party data of this test are not part of the repository: put them into ../shared/data beside the checkout, "
-            f"or name their folder with OPSLEDGER_SHARED_DATA. There is no {folder}.",
-            pytrace=False,
+            "or name their folder with OPSLEDGER_SHARED_DATA."
         )
     return folder
 
