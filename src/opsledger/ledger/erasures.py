@@ -7,14 +7,11 @@ A mark "destroyed" keeps anything more from being sealed under a key, whatever a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError
 
-from opsledger.errors import StoreError, Unavailable
-from opsledger.ledger.engine import engine
+from opsledger.ledger.beside import Beside
 from opsledger.ledger.url import LedgerUrl
 from opsledger.ledger.wiping import wipe
 
@@ -31,16 +28,18 @@ _ERASURE: Final = sa.Table(
 _PART: Final = sa.Table("ledger_part", _METADATA, sa.Column("digest", sa.Text, primary_key=True), sa.Column("key_id", sa.Text))
 
 
-class Erasures:
+class Erasures(Beside):
     """The marks and the sealed parts of one ledger, to be written."""
 
+    subject = "erasures"
+
     def __init__(self, where: LedgerUrl) -> None:
-        self._engine = engine(where, "log")
+        super().__init__(where)
         self._table = f'"{where.schema}".ledger_event' if where.kind == "postgresql" else ""
 
     def mark(self, key_ids: Sequence[str], act: Literal["destroyed", "purged"], position: int) -> None:
         """Add marks that the fact at a position decided; those that stand stay. Appends that go on are waited for."""
-        with _Told(f"mark keys as {act}"), self._engine.begin() as connection:
+        with self._told(f"mark keys as {act}"), self._engine.begin() as connection:
             if self._table:
                 from opsledger.ledger.postgres_tables import LOCK
 
@@ -58,42 +57,12 @@ class Erasures:
 
     def purge(self, key_ids: Sequence[str]) -> int:
         """Remove the sealed parts under keys whose parts are marked as purged; return how many went."""
-        with _Told("remove sealed parts"), self._engine.begin() as connection:
+        with self._told("remove sealed parts"), self._engine.begin() as connection:
             if not self._table:
                 connection.exec_driver_sql("PRAGMA secure_delete = ON")
             return connection.execute(sa.delete(_PART).where(_PART.c.key_id.in_(key_ids))).rowcount
 
     def wipe(self) -> str:
         """Have removed parts leave the files of the database; return where copies may still be. SQLite's file is written anew."""
-        with _Told("leave no trace of what was removed"):
+        with self._told("leave no trace of what was removed"):
             return wipe(self._engine, (_PART.name,), anew=False)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-
-class _Told:
-    """Says in one sentence what the database could not do."""
-
-    def __init__(self, act: str) -> None:
-        self._act = act
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, DBAPIError):
-            return
-        cause = str(error.orig).strip().partition("\n")[0]
-        if isinstance(error, OperationalError):
-            raise Unavailable(
-                "erasures.unavailable", f"The database could not {self._act}: {cause}. See that it can be used, and repeat."
-            ) from None
-        raise StoreError("erasures.failed", f"The database refused to {self._act}: {cause}.") from None

@@ -8,15 +8,12 @@ and on PostgreSQL may have a role, of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
-from opsledger.errors import StoreError, Unavailable
-from opsledger.ledger.engine import engine
-from opsledger.ledger.url import LedgerUrl
+from opsledger.ledger.beside import Beside
 
 __all__ = ["Seals", "StoredCheckpoint"]
 
@@ -47,16 +44,15 @@ class StoredCheckpoint(NamedTuple):
     created_at: int
 
 
-class Seals:
+class Seals(Beside):
     """The hashes and checkpoints of one ledger."""
 
-    def __init__(self, where: LedgerUrl) -> None:
-        self._engine = engine(where, "log")
+    subject = "seals"
 
     def size(self) -> int:
         """Return how many facts are sealed: those up to and including this position."""
         newest = sa.select(_HASH.c.first, sa.func.length(_HASH.c.hashes)).where(_HASH.c.level == 0).order_by(_HASH.c.first.desc()).limit(1)
-        with _Told("read the seals"), self._engine.connect() as connection:
+        with self._told("read the seals"), self._engine.connect() as connection:
             found = connection.execute(newest).one_or_none()
         return 0 if found is None else found[0] + found[1] // _HASH_BYTES
 
@@ -65,7 +61,7 @@ class Seals:
         here = _HASH.c.level == level
         begin = sa.select(sa.func.max(_HASH.c.first)).where(here, _HASH.c.first <= first).scalar_subquery()
         rows = sa.select(_HASH.c.first, _HASH.c.hashes).where(here, _HASH.c.first >= begin, _HASH.c.first < stop).order_by(_HASH.c.first)
-        with _Told("read the seals"), self._engine.connect() as connection:
+        with self._told("read the seals"), self._engine.connect() as connection:
             found = connection.execute(rows).all()
         if not found:
             return b""
@@ -75,7 +71,7 @@ class Seals:
     def add(self, levels: Mapping[int, tuple[int, bytes]]) -> bool:
         """Add hashes, (index of the first, all of them) by level, in one transaction; return False when somebody else has."""
         rows = [{"level": level, "first": first, "hashes": hashes} for level, (first, hashes) in levels.items() if hashes]
-        with _Told("add seals"):
+        with self._told("add seals"):
             try:
                 with self._engine.begin() as connection:
                     connection.execute(sa.insert(_HASH), rows)
@@ -85,7 +81,7 @@ class Seals:
 
     def keep(self, checkpoint: StoredCheckpoint) -> bool:
         """Keep a checkpoint; return False when there is one of its size, which stays."""
-        with _Told("keep a checkpoint"):
+        with self._told("keep a checkpoint"):
             try:
                 with self._engine.begin() as connection:
                     connection.execute(sa.insert(_CHECKPOINT).values(checkpoint._asdict()))
@@ -96,42 +92,12 @@ class Seals:
     def checkpoints(self, after: int = 0, limit: int | None = None) -> list[StoredCheckpoint]:
         """Return the checkpoints larger than `after`, smallest first; at most `limit` of them, if it is given."""
         larger = sa.select(_CHECKPOINT).where(_CHECKPOINT.c.size > after).order_by(_CHECKPOINT.c.size).limit(limit)
-        with _Told("read the checkpoints"), self._engine.connect() as connection:
+        with self._told("read the checkpoints"), self._engine.connect() as connection:
             return [StoredCheckpoint(*row) for row in connection.execute(larger)]
 
     def newest(self) -> StoredCheckpoint | None:
         """Return the largest checkpoint; None where none was signed yet."""
         largest = sa.select(_CHECKPOINT).order_by(_CHECKPOINT.c.size.desc()).limit(1)
-        with _Told("read the checkpoints"), self._engine.connect() as connection:
+        with self._told("read the checkpoints"), self._engine.connect() as connection:
             found = connection.execute(largest).one_or_none()
         return None if found is None else StoredCheckpoint(*found)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-
-class _Told:
-    """Says in one sentence what the database could not do."""
-
-    def __init__(self, act: str) -> None:
-        self._act = act
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, DBAPIError):
-            return
-        cause = str(error.orig).strip().partition("\n")[0]
-        if isinstance(error, OperationalError):
-            raise Unavailable(
-                "seals.unavailable", f"The database could not {self._act}: {cause}. See that it can be used, and repeat."
-            ) from None
-        raise StoreError("seals.failed", f"The database refused to {self._act}: {cause}.") from None
