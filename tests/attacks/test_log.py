@@ -17,6 +17,7 @@ from opsledger.audit.sealing import origin_of
 from opsledger.audit.signing import SigningKey
 from opsledger.domain import ledger as facts
 from opsledger.domain import ticket
+from opsledger.errors import BadInput
 from opsledger.ledger.seals import Seals, StoredCheckpoint
 from opsledger.policies.instants import at, micros
 
@@ -260,3 +261,24 @@ def test_40_checkpoints_taken_out_of_their_table_are_missed(world: World) -> Non
 def test_sealed_hashes_that_were_changed_are_named(world: World) -> None:
     world.attack(f"UPDATE ledger_hash SET hashes = {world.bytes_of(repr('00' * 64))} WHERE level = 0 AND first = 7")
     assert found(world.verify("integrity"))["integrity"] == {8, 9}
+
+
+def test_bytes_turned_into_text_have_no_leaf_and_no_checkpoint_over_them_fits(world: World) -> None:
+    if world.ledger.url.kind == "postgresql":
+        return  # a column of PostgreSQL holds its own type alone
+    world.attack("UPDATE ledger_event SET state = replace(state, 'T', 'X'), recorded_by = 'u-evil' WHERE position = 8")
+    report = world.verify_kept("integrity", "checkpoints")
+    assert found(report) == {"integrity": {8}, "checkpoints": {9}}
+    assert report.assurance is not None
+    assert (report.assurance.level, report.assurance.covered) == ("L1", 7), "the facts before it are still covered"
+
+
+def test_a_note_that_cannot_be_read_hides_no_finding(world: World) -> None:
+    world.attack("UPDATE ledger_event SET role = 'x' WHERE position = 8")
+    report = world.ledger.verify("integrity", "checkpoints", kept={"bad.csv": "a,b"})
+    assert found(report)["integrity"] == {8}
+    assert "bad.csv: This is no signed note" in check_of(report, "checkpoints").undecided[0]
+    assert report.assurance is not None
+    assert report.assurance.level == "L0"
+    with pytest.raises(BadInput, match="are compared by the check 'checkpoints', not by continuity; add it"):
+        world.ledger.verify("continuity", kept={"kept.note": "x"})

@@ -17,11 +17,13 @@ from ledger_processes import Worker, go
 from ledger_rows import append, fact, facts
 
 from opsledger.app import OpsLedger
+from opsledger.domain import ticket
 from opsledger.errors import BadInput, NoLedger, OpsledgerError, Unavailable, WrongFormat
 from opsledger.ledger.application import create_store, open_store
 from opsledger.ledger.envelope import Source
 from opsledger.ledger.store import Store
 from opsledger.ledger.url import LedgerUrl, parse_url
+from opsledger.policies.support import Priority
 from opsledger.testing.postgres import Server, own_server
 
 SQL = Callable[[str], list[tuple[Any, ...]]]
@@ -355,3 +357,13 @@ def test_processes_that_create_one_ledger_together_get_one_ledger(url: str, star
         assert len(ledger.known.models()) == 1
         topics = [row.topic for row in ledger.store.page(0, 99)]
         assert len(topics) == ledger.store.head().position == len(set(ledger.store.heads_within("")))
+
+
+def test_what_is_of_the_wrong_kind_is_told_in_a_sentence(opsledger_sqlite: OpsLedger) -> None:
+    asked = {"customer_id": "C-1", "requester_id": "p-1", "channel": "email", "priority": Priority.LOW, "summary": None}
+    with pytest.raises(BadInput, match="7 cannot be an id; give a text"):
+        opsledger_sqlite.by("u-7").record(ticket.register, 7, **asked)  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(BadInput, match="The time 'yesterday' is no datetime; give one with a zone"):
+        opsledger_sqlite.by("u-7", at="yesterday").record(ticket.register, "T-1", **asked)  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(BadInput, match="Position 99 is not recorded; the newest is 4"):
+        opsledger_sqlite.tables.select("ticket", at_least=99)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from opsledger.domain.concept import clocks_of
 from opsledger.domain.recorded import Recorded
+from opsledger.errors import BadInput
 from opsledger.ledger.store import Store
 from opsledger.policies.clock import Outcome
 from opsledger.policies.instants import SECOND, micros, moment
@@ -148,8 +149,11 @@ class LedgerTables:
 
     def _at_least(self, position: int | None) -> None:
         self.prepare()
-        if position is not None and self.tables.as_of().position < position:
-            self.catch_up(position)
+        if position is None or self.tables.as_of().position >= position:
+            return
+        if position > (head := self._store.head().position):
+            raise BadInput("tables.beyond", f"Position {position} is not recorded; the newest is {head}. Give a receipt's position.")
+        self.catch_up(position)
 
 
 def _moment(instant: int | None) -> datetime | None:

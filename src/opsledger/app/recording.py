@@ -170,6 +170,8 @@ class Recording:
 
     def at(self, actor: Actor) -> datetime:
         """Return when the act happened: as the actor says, else now."""
+        if actor.at is not None and not isinstance(actor.at, datetime):
+            raise BadInput("time.malformed", f"The time {actor.at!r} is no datetime; give one with a zone.")
         return actor.at if actor.at is not None else self._now()
 
     def load(self, stream: str) -> Stream:
@@ -314,6 +316,8 @@ class Recording:
 
 def checked_id(id: str) -> str:
     """Return an id in its one normal form. Refuses what looks like another id, or cannot be read aloud."""
+    if not isinstance(id, str):
+        raise BadInput("id.malformed", f"{id!r} cannot be an id; give a text.")
     normal = unicodedata.normalize("NFC", id)
     if not normal or len(normal) > 200 or normal != normal.strip() or any(unicodedata.category(each)[0] == "C" for each in normal):
         raise BadInput("id.malformed", f"{id!r} cannot be an id; use 1 to 200 visible characters without spaces at the ends.")

@@ -27,7 +27,7 @@ __all__ = ["CHUNK", "Chunk", "check_chunk", "chunks", "integrity"]
 CHUNK: Final = WIDTH * WIDTH
 """Leaves that are looked at as one: those of a hash of level 2. Work can be parted at its multiples."""
 
-_NOTHING: Final = bytes(HASH_SIZE)  # in the place of a leaf that can neither be made nor was sealed
+_NOTHING: Final = bytes(HASH_SIZE)  # in the place of a leaf that cannot be made, so that no root above it fits
 _SHOWN: Final = 16
 
 
@@ -125,12 +125,12 @@ def _leaf(writer: LeafWriter, row: Row | None, index: int, expected: bytes | Non
     if row is None:
         said = ", and it was sealed" if expected is not None else ""
         result.find(f"Position {position} is missing{said}.", position=position, column="position", expected=_short(expected), found=None)
-        return expected or _NOTHING
+        return _NOTHING
     try:
         made = writer.hash(row)
     except BadInput as error:
         result.find(error.sentence, position=position, stream=str(row.stream)[:200], expected=_short(expected), found=None)
-        return expected or _NOTHING
+        return _NOTHING
     if expected is not None and made != expected:
         result.find(
             f"Position {position} ({row.topic} in {row.stream}) is not what was sealed: a column of it or its stored bytes were changed.",

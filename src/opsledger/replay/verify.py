@@ -17,6 +17,7 @@ says where it stopped, and the others still run. Nothing is changed, in the log 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -122,6 +123,11 @@ def verify(
             raise BadInput("verify.unknown_check", f"There is no check '{name}'; there are {', '.join(CHECKS)}.")
     known, assured = outside or Outside(), None
     unseen = "" if checks else _no_keys(known)
+    if outside is not None and (outside.kept or outside.accepted) and checks and "checkpoints" not in checks:
+        raise BadInput(
+            "verify.unused",
+            f"Checkpoints that were kept are compared by the check 'checkpoints', not by {', '.join(checks)}; add it.",
+        )
     results = [Checked(name) for name in CHECKS if name in (checks or CHECKS) and not (unseen and name == "keys")]
     try:
         meta, head = store.meta(), store.head().position
@@ -133,10 +139,10 @@ def verify(
         task = Task(store, tables, head, strict, meta, result, seals, known, progress, executor)
         try:
             _RUN[result.name](task)
-            if result.name == "checkpoints":
-                assured = assurance(task)
         except OpsledgerError as error:
             result.leave(str(error))
+        if result.name == "checkpoints":
+            assured = _assurance(task)
     return Report(meta.get("ledger_id", ""), meta.get("simulated") == "true", head, tuple(results), assured, unseen)
 
 
@@ -166,6 +172,13 @@ _RUN: Final[Mapping[str, Callable[[Task], None]]] = {
     "closes": closes,
     "keys": keys,
 }
+
+
+def _assurance(task: Task) -> Assurance | None:
+    """Return how far the verdict reaches; None where not even that can be read."""
+    with suppress(OpsledgerError):
+        return assurance(task)
+    return None
 
 
 def _assured(assured: Assurance) -> str:

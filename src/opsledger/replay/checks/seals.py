@@ -29,14 +29,18 @@ def introduced_keys(store: Store) -> list[Introduced]:
 
 def integrity(task: Task) -> None:
     """Check every fact against what was sealed."""
-    task.outside.roots = _roots(task, task.result)
+    try:
+        sizes = _notes(task).sizes
+    except BadInput:
+        sizes = set()  # `checkpoints` says which note cannot be read
+    task.outside.roots = _roots(task, task.result, sizes)
 
 
 def checkpoints(task: Task) -> None:
     """Check the signing keys, the checkpoints that the database holds, and those that were kept elsewhere."""
     notes = _notes(task)
     if task.outside.roots is None:
-        task.outside.roots = _roots(task, Checked("integrity"))
+        task.outside.roots = _roots(task, Checked("integrity"), notes.sizes)
     check_keys(notes, task.result)
     check_stored(notes, task.outside.roots, task.head, task.result)
     task.outside.covered = check_kept(notes, task.outside.roots, task.head, task.result)
@@ -49,9 +53,9 @@ def assurance(task: Task) -> Assurance:
     return Assurance("L1" if covered else "L0", covered, task.head - covered, oldest[0].recorded_at if oldest else None)
 
 
-def _roots(task: Task, result: Checked) -> dict[int, bytes]:
+def _roots(task: Task, result: Checked, sizes: set[int]) -> dict[int, bytes]:
     seals, outside = _seals(task), task.outside
-    return check_integrity(task.store, seals, task.head, result, sizes=_notes(task).sizes, since=outside.since, progress=task.told)
+    return check_integrity(task.store, seals, task.head, result, sizes=sizes, since=outside.since, progress=task.told)
 
 
 def _notes(task: Task) -> Notes:
