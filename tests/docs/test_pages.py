@@ -33,7 +33,14 @@ def test_the_blocks_of_a_page_run_in_order(page: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["docs/tutorial/first-day.md", "docs/how-to/policies.md", "docs/how-to/audit-evidence.md", "docs/how-to/audit-pack.md"]
+    "page",
+    [
+        "docs/tutorial/first-day.md",
+        "docs/how-to/policies.md",
+        "docs/how-to/audit-evidence.md",
+        "docs/how-to/audit-pack.md",
+        "docs/how-to/erase.md",
+    ],
 )
 def test_a_reader_who_types_what_a_page_says_gets_through_it(page: str, tmp_path: Path) -> None:
     program = ["set -eu"]

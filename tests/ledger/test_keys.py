@@ -87,6 +87,8 @@ def test_a_destroyed_key_leaves_a_tombstone_and_never_comes_back(keys: LocalKeys
     assert keys.by_id(key.key_id) is None
     assert keys.by_id(other.key_id) == other
     assert keys.names() == {"u-7": "Bo"}, "the name goes with the key"
+    with refused("keys.destroyed"):
+        keys.name("p-1", "Ayşe Özdemir")
     for _ in range(2):
         with refused("keys.destroyed"):
             keys.for_subject("p-1")

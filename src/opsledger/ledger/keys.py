@@ -226,7 +226,9 @@ class LocalKeys:
         return hmac.new(self._mac_key, purpose.encode() + b"\x00" + content, hashlib.sha256).hexdigest()
 
     def name(self, id: str, name: str) -> None:
-        """Keep the name behind an opaque id of an actor or a customer, or replace it."""
+        """Keep the name behind an opaque id of an actor or a customer, or replace it. Refuses that of a person who was erased."""
+        if any(key.state == "destroyed" for key in self.held(id)):
+            raise KeysError("keys.destroyed", f"The personal data of subject {id} were erased, their name too; give the person another id.")
         with _Told(), self._engine.begin() as connection:
             connection.execute(sa.delete(_DIRECTORY).where(_DIRECTORY.c.id == id))
             connection.execute(sa.insert(_DIRECTORY).values(id=id, name=name))
