@@ -31,6 +31,7 @@ from opsledger.replay.asof import as_of, replay
 from opsledger.replay.build import WHOLE, Cut, Part, build, parted
 from opsledger.replay.digest import digests
 from opsledger.replay.executor import SERIAL, Executor, Processes, executor, fitting
+from opsledger.replay.gathering import Folded
 from opsledger.replay.knowledge import timeline
 from opsledger.replay.rebuild import rebuild
 from opsledger.replay.tables import Tables
@@ -145,12 +146,14 @@ def test_folding_any_parts_gives_the_rows_of_folding_all(example: OpsLedger, cut
     known = timeline(example.store, cut)
     happened = example.store.page(cut // 2, 1)[0].occurred_at if effective else None
 
-    def folded(parts: list[Part]) -> tuple[int, dict[str, list[Any]]]:
+    def folded(parts: list[Part]) -> tuple[int, dict[str, list[Any]], list[Folded]]:
         rows: dict[str, list[Any]] = {table.name: [] for projection in projections() for table in projection.tables}
+        gathered: list[Folded] = []
         done = 0
         for part in parts:
-            done += build(example.store, projections(), known, Cut(cut, happened), lambda name, made: rows[name].extend(made), part=part)
-        return done, rows
+            into = lambda name, made: rows[name].extend(made)  # noqa: E731
+            done += build(example.store, projections(), known, Cut(cut, happened), into, gathered.extend, part=part)
+        return done, rows, gathered
 
     assert folded(parted(example.store, cut, facts)) == folded([WHOLE])
 

@@ -163,6 +163,9 @@ def _told(found: Explanation) -> Iterator[str]:
         yield from (f"  opsledger explain {each['table']} {each['key']}" for each in _counted(found)[:_FIRST])
     if len(found.counted) > _FIRST:
         yield f"  ... and {len(found.counted) - _FIRST} more; --format csv lists all of them."
+    if found.story:
+        yield ""
+        yield from found.story
     if found.facts or found.named:
         yield ""
         yield "Facts, those that changed its mind marked as cause:"

@@ -11,14 +11,14 @@ from importlib.metadata import entry_points
 from pkgutil import iter_modules
 
 from opsledger import projections as ours
-from opsledger.projections.kinds import Entity, Entry, Knowing, Projection, Sql, View
+from opsledger.projections.kinds import Entity, Entry, Gathered, Knowing, Projection, Sql, View
 
 __all__ = ["projections", "views"]
 
 
 def projections() -> tuple[Projection, ...]:
     """Return the projections that keep tables."""
-    return tuple(each for each in _all() if isinstance(each, Entity | Knowing | Entry))
+    return tuple(each for each in _all() if isinstance(each, Entity | Knowing | Gathered | Entry))
 
 
 @cache

@@ -2,17 +2,17 @@
 
     Entity    one stream's facts, in the order in which they happened, to at most tens of rows
     Knowing   one stream's facts, in the order in which they were recorded, with the calendars known at each
+    Gathered  several streams that speak of one subject, each folded alone, to the subject's rows: a service, a customer
     Entry     rows of single facts, inserted and never replaced
     View      SQL over the others
 
-Gathered tables (facts of several streams) and period tables have their place here and come with their first user.
 A fold takes over the state that it is given: it may change it and return it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from opsledger.domain.recorded import Recorded
 from opsledger.policies.known import Known
 from opsledger.projections.table import Column, Row, Table
 
-__all__ = ["CalendarChange", "Entity", "Entry", "Knowing", "Projection", "Rows", "Sql", "View", "fingerprint"]
+__all__ = ["CalendarChange", "Entity", "Entry", "Gathered", "Knowing", "Line", "Projection", "Rows", "Sql", "View", "fingerprint"]
 
 Rows = Mapping[str, Sequence[Row]]
 """Rows by table name, each a tuple in the order of the table's columns."""
@@ -71,6 +71,37 @@ class Knowing:
     reached: Callable[[Mapping[str, sa.Table], CalendarChange], sa.Select[tuple[str]]]
 
 
+class Line(NamedTuple):
+    """One line of what a row comes from, as a person would say it, with the positions of the facts that it rests on."""
+
+    text: str
+    positions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Folds each stream of some concepts alone, in the order in which its facts happened, and joins those of one subject.
+
+    A stream speaks of the `subjects` of its state: of no fewer after more facts. One of the concepts `everywhere` speaks of all
+    subjects. `rows` is given the subject and the states of its streams by name, in the order of names, with what is known of
+    policies and calendars at the end; it is a function of those alone and changes none. So a period's rows are restated by a
+    late fact as they would be by a rebuild. The subject is the first column of every table's key.
+
+    `tell` says what a row, given with its table's name, comes from, line by line; without it all facts of the subject are listed.
+    """
+
+    name: str
+    version: int
+    concepts: tuple[str, ...]
+    tables: tuple[Table, ...]
+    start: Callable[[str], Any]  # name of the stream -> state before the first fact
+    fold: Callable[[Any, Recorded], Any]
+    subjects: Callable[[Any], Collection[str]]
+    rows: Callable[[str, Mapping[str, Any], Known], Rows]
+    everywhere: tuple[str, ...] = ()
+    tell: Callable[[str, Mapping[str, Any], Mapping[str, Any], Known], Sequence[Line]] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """Makes rows of single facts."""
@@ -81,7 +112,7 @@ class Entry:
     rows: Callable[[Recorded], Rows]
 
 
-Projection = Entity | Knowing | Entry
+Projection = Entity | Knowing | Gathered | Entry
 
 
 def fingerprint(projection: Projection) -> str:

@@ -15,18 +15,22 @@ from typing import Final, NamedTuple
 from opsledger.domain.recorded import Recorded, until
 from opsledger.ledger.codec import read
 from opsledger.ledger.store import Store
-from opsledger.projections.kinds import Entry, Knowing, Projection
+from opsledger.projections.kinds import Entry, Gathered, Knowing, Projection
 from opsledger.projections.table import Row
 from opsledger.replay.folding import entry_rows, fold_entity, fold_knowing
+from opsledger.replay.gathering import Folded, gathered, reading
 from opsledger.replay.knowledge import Timeline
 
-__all__ = ["WHOLE", "Cut", "Part", "Progress", "Sink", "build", "fold_stream", "parted"]
+__all__ = ["WHOLE", "Cut", "Gather", "Part", "Progress", "Sink", "build", "fold_stream", "parted"]
 
 Progress = Callable[[int, int], None]
 """Told (done, of) in facts."""
 
 Sink = Callable[[str, list[Row]], None]
 """Takes rows of a table, by its name."""
+
+Gather = Callable[[Sequence[Folded]], None]
+"""Takes streams as gathered projections fold them; what is joined of them is for whoever has them all."""
 
 _PAGE: Final = 5000
 _BUFFER: Final = 1000  # measured: the texts of instants, which one stream repeats in several tables, are still cached then
@@ -75,17 +79,24 @@ def build(
     known: Timeline,
     cut: Cut,
     sink: Sink,
+    gather: Gather,
     progress: Progress | None = None,
     part: Part = WHOLE,
 ) -> int:
-    """Fold every stream of a part through the projections, hand the rows to `sink` bit by bit, and return how many facts it had."""
-    buffers: dict[str, list[Row]] = {table.name: [] for projection in projections for table in projection.tables}
+    """Fold every stream of a part through the projections, and return how many facts it had.
+
+    Rows go to `sink` bit by bit, and what gathered projections fold of a stream goes to `gather`.
+    """
+    single = [projection for projection in projections if not isinstance(projection, Gathered)]
+    buffers: dict[str, list[Row]] = {table.name: [] for projection in single for table in projection.tables}
+    readers = reading(projections)
     done = 0
     for facts in _streams(store, cut.position, part):
         done += len(facts)
         within = cut.facts(facts)
         if within:
-            for made in fold_stream(projections, within, within, known, cut.position):
+            gather(gathered(readers, within))
+            for made in fold_stream(single, within, within, known, cut.position):
                 for name, rows in made.items():
                     buffers[name] += rows
         for name, full in buffers.items():
@@ -106,6 +117,8 @@ def fold_stream(
     folded: dict[str, Sequence[Row]] = {}
     single: dict[str, list[Row]] = {}
     for projection in projections:
+        if isinstance(projection, Gathered):
+            continue  # `gathered` folds it
         if isinstance(projection, Entry):
             single.update(entry_rows(projection, fresh))
         elif projection.concept == facts[0].concept:

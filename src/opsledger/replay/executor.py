@@ -50,7 +50,7 @@ class Executor(Protocol):
     """Folds the log into new rows."""
 
     def build(self, store: Store, new: Shadow, cut: Cut, progress: Progress | None) -> None:
-        """Fold every stream up to a cut through the projections of `new`, and put all rows there."""
+        """Fold every stream up to a cut through the projections of `new`, and put there all rows, and what is to be joined."""
 
 
 class Serial:
@@ -58,7 +58,7 @@ class Serial:
 
     def build(self, store: Store, new: Shadow, cut: Cut, progress: Progress | None) -> None:
         """Fold one stream after the other."""
-        build(store, new.chosen, timeline(store, cut.position), cut, new.take, progress)
+        build(store, new.chosen, timeline(store, cut.position), cut, new.take, new.gathering.take, progress)
 
 
 SERIAL: Final = Serial()
@@ -80,8 +80,9 @@ class Processes:
         with ThreadPoolExecutor(count) as threads, ExitStack() as stack:
             crew = [stack.enter_context(_Worker()) for _ in range(count)]
             list(threads.map(lambda worker: worker.ask(job), crew))  # until all are ready, or one refuses
-            for facts, piece in _answers(threads, crew, parts):
+            for facts, piece, folded in _answers(threads, crew, parts):
                 new.add(piece)
+                new.gathering.take(folded)
                 done += facts
                 if progress is not None:
                     progress(done, cut.position)
@@ -123,20 +124,20 @@ def declared() -> dict[str, str]:
     return known
 
 
-def _answers(threads: ThreadPoolExecutor, crew: Sequence[_Worker], parts: Sequence[Part]) -> Iterator[tuple[int, Any]]:
+def _answers(threads: ThreadPoolExecutor, crew: Sequence[_Worker], parts: Sequence[Part]) -> Iterator[tuple[int, Any, Any]]:
     """Yield the answers for parts in order. Each worker has one in hand and one waiting, so memory stays flat."""
     free: SimpleQueue[_Worker] = SimpleQueue()
     for worker in crew:
         free.put(worker)
 
-    def folded(part: Part) -> tuple[int, Any]:
+    def folded(part: Part) -> tuple[int, Any, Any]:
         worker = free.get()
         try:
             return worker.ask(part)  # type: ignore[no-any-return]  # what the worker's program answers to a part
         finally:
             free.put(worker)
 
-    ahead: deque[Future[tuple[int, Any]]] = deque()
+    ahead: deque[Future[tuple[int, Any, Any]]] = deque()
     for part in parts:
         ahead.append(threads.submit(folded, part))
         if len(ahead) > 2 * len(crew):

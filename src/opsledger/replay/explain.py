@@ -2,6 +2,7 @@
 
     a row folded from a stream     that stream's facts up to the row's last one, with those that changed its mind marked,
                                    the policies and calendars that it names, and the rows that split it further
+    a row gathered from several    how it came about, told by its projection, and the facts under it
     a row made of one fact         that fact
     a row of a view                the rows that are counted in it, each with the key by which to go on
 
@@ -24,8 +25,12 @@ from opsledger.ledger.codec import read, read_all
 from opsledger.ledger.store import Store
 from opsledger.policies.instants import at, moment
 from opsledger.projections.audit_trail import summary
-from opsledger.projections.kinds import Entry, Projection, View
+from opsledger.projections.kinds import Entry, Gathered, Projection, View
 from opsledger.projections.table import Column, Table
+from opsledger.replay.build import Cut
+from opsledger.replay.folding import fold_stream_of
+from opsledger.replay.gathering import EVERYWHERE
+from opsledger.replay.knowledge import timeline
 from opsledger.replay.schema import Schema
 from opsledger.replay.tables import Tables
 
@@ -59,6 +64,7 @@ class Explanation:
     meaning: str
     key: dict[str, Any]
     row: dict[str, Any]
+    story: list[str] = field(default_factory=list)  # what the row comes from, line by line, as a person would say it
     facts: list[Told] = field(default_factory=list)
     named: list[Told] = field(default_factory=list)  # facts of the policies and calendars that the row names
     details: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # rows of other tables that split this one
@@ -90,6 +96,9 @@ def explain(store: Store, tables: Tables, table: str, key: Sequence[str]) -> Exp
         made.facts = _entry(store, made.row)
         return made
     made.details = _details(tables, projection, described, where)
+    if isinstance(projection, Gathered):
+        _gathered(store, tables, projection, described, made)
+        return made
     causes = _causes(tables, projection, made.row, described)
     until = next((made.row[name] for name in _SETTLED if name in made.row), tables.as_of().position)
     stream = f"{projection.concept}:{made.row[described.owner]}"
@@ -154,6 +163,30 @@ def reads(schema: Schema, view: View) -> list[str]:
 def _entry(store: Store, row: dict[str, Any]) -> list[Told]:
     position = row.get("position", row.get("last_position"))
     return [] if position is None else [_tell(read(each), frozenset()) for each in store.page(position - 1, 1, until=position)]
+
+
+def _gathered(store: Store, tables: Tables, projection: Gathered, table: Table, made: Explanation) -> None:
+    """Add what a row of a subject comes from: the projection's own lines and the facts under them, or all facts of the subject."""
+    shown = tables.as_of()
+    cut = Cut(shown.position, shown.effective_at)
+    streams = tables.streams_of(projection, [EVERYWHERE, made.row[table.owner]])
+    own = streams[made.row[table.owner]]
+    facts = {
+        stream: list(read_all(row for row in store.stream(stream) if row.position <= cut.position))
+        for each in streams.values()
+        for stream in each
+    }
+    if projection.tell is None:
+        until = made.row.get("last_position", cut.position)
+        made.facts = [_tell(each, frozenset()) for stream in own for each in facts[stream] if each.position <= until]
+    else:
+        states = {stream: fold_stream_of(projection, stream, cut.facts(facts[stream])) for stream in sorted(facts)}
+        known = timeline(store, cut.position).known_at(cut.position + 1)
+        lines = projection.tell(table.name, made.row, states, known)
+        made.story = [line.text for line in lines]
+        named = {position for line in lines for position in line.positions}
+        made.facts = [_tell(each, frozenset()) for several in facts.values() for each in several if each.position in named]
+    made.facts.sort(key=lambda told: told.position)
 
 
 def _details(tables: Tables, projection: Projection, table: Table, where: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

@@ -8,11 +8,11 @@ from typing import Any
 
 from opsledger.domain.recorded import Recorded, in_business_order
 from opsledger.errors import OpsledgerError, Unfoldable
-from opsledger.projections.kinds import CalendarChange, Entity, Entry, Knowing, Projection
+from opsledger.projections.kinds import CalendarChange, Entity, Entry, Gathered, Knowing, Projection
 from opsledger.projections.table import Row
 from opsledger.replay.knowledge import Timeline
 
-__all__ = ["advance_entity", "advance_knowing", "entry_rows", "fold_entity", "fold_knowing"]
+__all__ = ["advance_entity", "advance_knowing", "entry_rows", "fold_entity", "fold_knowing", "fold_stream_of"]
 
 
 def fold_entity(projection: Entity, id: str, facts: Sequence[Recorded]) -> Any:
@@ -20,7 +20,12 @@ def fold_entity(projection: Entity, id: str, facts: Sequence[Recorded]) -> Any:
     return advance_entity(projection, projection.start(id), in_business_order(facts))
 
 
-def advance_entity(projection: Entity, state: Any, facts: Sequence[Recorded]) -> Any:
+def fold_stream_of(projection: Gathered, stream: str, facts: Sequence[Recorded]) -> Any:
+    """Return the state of one stream of a gathered projection after all its facts, in the order in which they happened."""
+    return advance_entity(projection, projection.start(stream), in_business_order(facts))
+
+
+def advance_entity(projection: Entity | Gathered, state: Any, facts: Sequence[Recorded]) -> Any:
     """Return a state after more facts, none of which happened before what it has seen."""
     with _named(projection) as at:
         for recorded in facts:

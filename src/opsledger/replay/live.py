@@ -12,15 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from opsledger.domain.recorded import Recorded, is_correction
+from opsledger.domain.recorded import Recorded
 from opsledger.errors import Unavailable, Unfoldable
 from opsledger.ledger.codec import read, read_all
 from opsledger.ledger.envelope import Row as LogRow
 from opsledger.ledger.store import Store
-from opsledger.projections.kinds import CalendarChange, Entity, Entry, Knowing
+from opsledger.projections.kinds import CalendarChange, Entity, Entry, Gathered, Knowing, Projection
+from opsledger.projections.kinds import Rows as RowsByTable
 from opsledger.projections.table import Row, Table
 from opsledger.replay.build import Progress
 from opsledger.replay.folding import advance_entity, advance_knowing, entry_rows, fold_entity, fold_knowing
+from opsledger.replay.joining import Joined, Joining, sorts_last, when
 from opsledger.replay.knowledge import Timeline, timeline
 from opsledger.replay.tables import AsOf, Tables
 
@@ -61,6 +63,7 @@ class Live:
     def __init__(self, store: Store, tables: Tables, *, simulated: bool) -> None:
         self._store, self._tables, self._simulated = store, tables, simulated
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+        self._joining = Joining(store, tables)
         self._timeline: tuple[int, Timeline] | None = None  # up to which position it goes
 
     def catch_up(self, until: int, progress: Progress | None = None) -> int:
@@ -71,8 +74,7 @@ class Live:
             try:
                 self._batch(position, rows)
             except _MovedOn:
-                self._kept.clear()
-                self._timeline = None
+                self.forget()
                 if time.monotonic() > deadline:
                     raise Unavailable(
                         "tables.contended", f"Somebody else keeps moving the tables and has not reached {until}; wait."
@@ -81,7 +83,7 @@ class Live:
                 continue
             except Unfoldable as error:
                 good = [row for row in rows if row.position < error.position]
-                self._kept.clear()
+                self.forget()
                 if good:
                     self._batch(position, good)
                 raise
@@ -103,6 +105,7 @@ class Live:
     def forget(self) -> None:
         """Drop what is kept in memory, after somebody else wrote the tables."""
         self._kept.clear()
+        self._joining.forget()
         self._timeline = None
 
     def _position(self) -> int:
@@ -118,15 +121,24 @@ class Live:
         for recorded in facts:
             by_stream.setdefault(recorded.stream, []).append(recorded)
         fresh: dict[tuple[str, str], _Kept] = {}
+        joined: list[tuple[Gathered, Joined]] = []
         written = {name: _Change(table, [], [], []) for name, table in self._tables.schema.declared.items()}
         for projection in self._tables.schema.projections.values():
             if isinstance(projection, Entry):
                 for name, made in entry_rows(projection, facts).items():
                     written[name].rows += written[name].table.written(made)
                 continue
+            if isinstance(projection, Gathered):
+                each = self._joining.batch(projection, by_stream, until, known.known_at(until + 1))
+                joined.append((projection, each))
+                for subject, of_subject in each.rows.items():
+                    old = self._kept.pop((projection.name, subject), None)
+                    fresh[projection.name, subject] = kept = _Kept(0, (0, 0), None, old.rows if old is not None else {})
+                    self._compare(projection, subject, of_subject, kept, written)
+                continue
             for stream in self._touched(projection, by_stream, changes):
                 kept = self._folded(projection, stream, by_stream.get(stream, []), known, changes, until)
-                self._compare(projection, stream, kept, written)
+                self._compare(projection, stream.partition(":")[2], projection.rows(kept.state), kept, written)
                 fresh[projection.name, stream] = kept
         with self._tables.writing() as connection:
             self._tables.hold(connection)
@@ -136,9 +148,13 @@ class Live:
                 self._tables.delete(connection, change.table, [change.table.owner], change.owners)
                 self._tables.delete(connection, change.table, change.table.key, change.keys)
                 self._tables.insert(connection, change.table, change.rows)
+            for gathered, each in joined:
+                self._tables.route(connection, gathered, each.routes)
             recorded_at = rows[-1].recorded_at
             self._tables.show(connection, AsOf(until, recorded_at, recorded_at if self._simulated else None))
         self._keep(fresh)
+        for gathered, each in joined:
+            self._joining.keep(gathered, each)
 
     def _touched(self, projection: Entity | Knowing, by_stream: dict[str, list[Recorded]], changes: Sequence[CalendarChange]) -> list[str]:
         """Return the streams that a projection must fold: those with new facts, and those that a calendar change reaches."""
@@ -163,21 +179,20 @@ class Live:
         """Return a stream folded up to `until`, by one step where what is kept allows it."""
         kept = self._kept.pop((projection.name, stream), None)
         follows = kept is not None and (not new or new[0].version == kept.version + 1)
-        if kept is not None and follows and (isinstance(projection, Knowing) or _sorts_last(new, kept.newest)):
+        if kept is not None and follows and (isinstance(projection, Knowing) or sorts_last(new, kept.newest)):
             if isinstance(projection, Knowing):
                 state = advance_knowing(projection, kept.state, new, known, changes)
             else:
-                state = advance_entity(projection, kept.state, sorted(new, key=_when))
+                state = advance_entity(projection, kept.state, sorted(new, key=when))
             version = new[-1].version if new else kept.version
-            return _Kept(version, max([kept.newest, *map(_when, new)]), state, kept.rows)
+            return _Kept(version, max([kept.newest, *map(when, new)]), state, kept.rows)
         facts = [each for each in read_all(self._store.stream(stream)) if each.position <= until]
         id = stream.partition(":")[2]
         state = fold_knowing(projection, id, facts, known, until) if isinstance(projection, Knowing) else fold_entity(projection, id, facts)
-        return _Kept(facts[-1].version, max(map(_when, facts)), state, kept.rows if kept is not None else {})
+        return _Kept(facts[-1].version, max(map(when, facts)), state, kept.rows if kept is not None else {})
 
-    def _compare(self, projection: Entity | Knowing, stream: str, kept: _Kept, written: dict[str, _Change]) -> None:
-        """Add what a folded stream changes in its tables: the difference where the old rows are known, else all."""
-        made = projection.rows(kept.state)
+    def _compare(self, projection: Projection, owner: str, made: RowsByTable, kept: _Kept, written: dict[str, _Change]) -> None:
+        """Add what the rows of an owner change in its tables: the difference where the old rows are known, else all."""
         old, kept.rows = kept.rows, {}
         for table in projection.tables:
             rows = table.written(made[table.name])
@@ -187,7 +202,7 @@ class Live:
                 change.keys += [key for key, row in old[table.name].items() if new.get(key) != row]
                 change.rows += [row for key, row in new.items() if old[table.name].get(key) != row]
             else:
-                change.owners.append((stream.partition(":")[2],))
+                change.owners.append((owner,))
                 change.rows += rows
             kept.rows[table.name] = new
 
@@ -207,12 +222,3 @@ class Live:
             self._kept[key] = kept
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
-
-
-def _when(recorded: Recorded) -> tuple[int, int]:
-    return recorded.occurred_at, recorded.position
-
-
-def _sorts_last(new: Sequence[Recorded], newest: tuple[int, int]) -> bool:
-    """Return whether new facts go on where the fold stands: none happened earlier, none corrects another."""
-    return all(_when(recorded) > newest and not is_correction(recorded) for recorded in new)

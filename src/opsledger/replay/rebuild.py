@@ -8,7 +8,7 @@ Only a changed shape of a table replaces the table itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -16,14 +16,18 @@ from sqlalchemy.exc import DBAPIError
 from opsledger.errors import StoreError
 from opsledger.ledger.codec import read_all
 from opsledger.ledger.store import Store, pages
-from opsledger.projections.kinds import Projection, fingerprint
+from opsledger.projections.kinds import Gathered, Projection, fingerprint
+from opsledger.projections.table import Row
 from opsledger.replay.build import Cut, Progress, fold_stream
 from opsledger.replay.executor import SERIAL, Executor
+from opsledger.replay.gathering import EVERYWHERE, gathered, reading
 from opsledger.replay.knowledge import timeline
 from opsledger.replay.shadow import Difference, Shadow, shadow
 from opsledger.replay.tables import AsOf, Tables
 
 __all__ = ["compare", "fill", "rebuild"]
+
+_BUFFER: Final = 1000
 
 
 class _Again(Exception):  # not an error: a policy or calendar came in meanwhile
@@ -58,6 +62,7 @@ def rebuild(
                     new.apply(table)
                 found.append(difference)
             tables.place(new.connection, projection, position)
+            new.write_routes(projection)
         recorded_at = store.page(position - 1, 1)[0].recorded_at if position else 0
         tables.show(new.connection, AsOf(position, recorded_at, recorded_at if simulated else None))
         return found
@@ -80,11 +85,13 @@ def fill(store: Store, tables: Tables, cut: Cut, as_of: AsOf, progress: Progress
     chosen = list(tables.schema.projections.values())
     with shadow(tables, chosen) as new:
         executor.build(store, new, cut, progress)
+        _join(store, new, cut.position)
         with new.connection.begin():
             for projection in chosen:
                 for table in projection.tables:
                     new.write(table)
                 tables.place(new.connection, projection, cut.position)
+                new.write_routes(projection)
             tables.show(new.connection, as_of)
 
 
@@ -104,6 +111,7 @@ def _built(
             position = _reached(store, tables.positions(connection))
         with shadow(tables, chosen) as new:
             executor.build(store, new, Cut(position), progress)
+            _join(store, new, position)
             new.ready()
             connection = new.connection if lock else new.connection.execution_options(**_snapshot(tables))
             try:
@@ -125,6 +133,24 @@ def _reached(store: Store, standing: dict[str, int]) -> int:
     return min(max(standing.values(), default=head), head)
 
 
+def _join(store: Store, new: Shadow, position: int) -> None:
+    """Join what was folded of single streams, and add the rows."""
+    if not any(isinstance(projection, Gathered) for projection in new.chosen):
+        return
+    known = timeline(store, position).known_at(position + 1)
+    for projection in new.chosen:
+        if isinstance(projection, Gathered):
+            buffers: dict[str, list[Row]] = {table.name: [] for table in projection.tables}
+            for _, made in new.gathering.rows(projection, known, position=position):
+                for name, rows in made.items():
+                    buffers[name] += rows
+                    if len(buffers[name]) >= _BUFFER:
+                        new.take(name, buffers.pop(name))
+                        buffers[name] = []
+            for name, rest in buffers.items():
+                new.take(name, rest)
+
+
 def _follow(store: Store, new: Shadow, position: int, reached: int) -> None:
     """Fold again the streams that went on while the rows were built."""
     touched: dict[str, None] = {}
@@ -132,9 +158,11 @@ def _follow(store: Store, new: Shadow, position: int, reached: int) -> None:
         if any(row.stream.startswith(("policy:", "calendar:")) for row in rows):
             raise _Again
         touched.update((row.stream, None) for row in rows)
-    known = timeline(store, reached) if touched else None
+    if not touched:
+        return
+    known = timeline(store, reached)
+    readers, speak = reading(new.chosen), dict[str, set[str]]()
     for stream in touched:
-        assert known is not None
         facts = [recorded for recorded in read_all(store.stream(stream)) if recorded.position <= reached]
         fresh = [recorded for recorded in facts if recorded.position > position]
         entity, entry = fold_stream(new.chosen, facts, fresh, known, reached)
@@ -142,6 +170,16 @@ def _follow(store: Store, new: Shadow, position: int, reached: int) -> None:
             new.replace(name, facts[0].id, made)
         for name, made in entry.items():
             new.replace(name, None, made)
+        folded = gathered(readers, facts)
+        new.gathering.take(folded)
+        for each in folded:
+            speak.setdefault(each.projection, set()).update(each.subjects)
+    for projection in new.chosen:
+        if isinstance(projection, Gathered) and (subjects := speak.get(projection.name)):
+            some = None if EVERYWHERE in subjects else subjects
+            for subject, joined in new.gathering.rows(projection, known.known_at(reached + 1), position=reached, subjects=some):
+                for name, of_subject in joined.items():
+                    new.replace(name, subject, of_subject)
 
 
 def _snapshot(tables: Tables) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""What a database of tables consists of: the declared tables and views, and five of the ledger's own about them.
+"""What a database of tables consists of: the declared tables and views, and six of the ledger's own about them.
 
 opsledger_as_of     what the tables show: position, recorded_at, effective_at (a view; reads the clock where tables are live)
 opsledger_catalog   what every table, view and column means
 opsledger_tracking  how far each projection is, and of which version its rows are
 opsledger_state     what opsledger_as_of is made of
+opsledger_route     which streams speak of whom, for tables gathered from several
 """
 
 from __future__ import annotations
@@ -48,6 +49,14 @@ class Schema:
             sa.Column("recorded_at", sa.BigInteger, nullable=False, comment="When that fact was recorded, in microseconds."),
             sa.Column("effective_at", sa.BigInteger, comment="As of when they speak, in microseconds; null: the present."),
             comment="What the tables show; read opsledger_as_of instead.",
+        )
+        self.route = sa.Table(
+            "opsledger_route",
+            self.metadata,
+            sa.Column("projection", _name(), primary_key=True, comment="Projection that gathers."),
+            sa.Column("subject", _name(), primary_key=True, comment="Of whom the stream speaks; empty: of all."),
+            sa.Column("stream", _name(), primary_key=True, comment="Name of the stream."),
+            comment="Which streams speak of whom, for tables gathered from several.",
         )
         self.catalog = sa.Table(
             "opsledger_catalog",
@@ -108,6 +117,10 @@ class Schema:
             yield {"table_name": each.name, "column_name": "", "ordinal": 0, "kind": kind, "meaning": each.doc}
             for i, column in enumerate(each.columns, 1):
                 yield {"table_name": each.name, "column_name": column.name, "ordinal": i, "kind": column.kind, "meaning": column.doc}
+
+
+def _name() -> sa.types.TypeEngine[str]:
+    return sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def _as_of(sql: Sql) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from opsledger.errors import StoreError
-from opsledger.projections.kinds import Projection
+from opsledger.projections.kinds import Gathered, Projection
 from opsledger.projections.table import Row, Table
+from opsledger.replay.gathering import Gathering
 from opsledger.replay.pieces import Piece
 from opsledger.replay.tables import Tables
 
@@ -46,9 +47,10 @@ class Difference:
 class Shadow:
     """The new rows of some projections, in one session."""
 
-    def __init__(self, tables: Tables, connection: sa.Connection, chosen: Sequence[Projection]) -> None:
+    def __init__(self, tables: Tables, connection: sa.Connection, chosen: Sequence[Projection], gathering: Gathering) -> None:
         self.connection = connection
         self.chosen = chosen
+        self.gathering = gathering
         self.dialect = tables.sql.dialect
         self._tables = tables
         self._postgresql = tables.sql.postgresql
@@ -101,6 +103,11 @@ class Shadow:
         """Put the new rows into a table that has none of this projection's."""
         self._run(f"DELETE FROM {self._here(table)}")
         self._run(f"INSERT INTO {self._here(table)} SELECT * FROM {self._prefix}{table.name} ORDER BY {', '.join(table.key)}")
+
+    def write_routes(self, projection: Projection) -> None:
+        """Write down which streams speak of which subject, in the place of what stood there of the projection."""
+        if isinstance(projection, Gathered):
+            self._tables.route(self.connection, projection, self.gathering.routes(projection), anew=True)
 
     def difference(self, table: Table) -> Difference:
         """Return how a table differs from its new rows."""
@@ -158,7 +165,8 @@ def shadow(tables: Tables, chosen: Sequence[Projection]) -> Iterator[Shadow]:
                 for name in names:
                     connection.exec_driver_sql(f"CREATE TEMP TABLE shadow_{name} (LIKE {name}) ON COMMIT PRESERVE ROWS")
             try:
-                yield Shadow(tables, connection, chosen)
+                with closing(Gathering()) as gathering:
+                    yield Shadow(tables, connection, chosen, gathering)
             finally:
                 connection.invalidate()  # ends the session, and with it the temporary tables
             return
@@ -171,7 +179,8 @@ def shadow(tables: Tables, chosen: Sequence[Projection]) -> Iterator[Shadow]:
                 raw.execute("PRAGMA shadow.synchronous = OFF")
                 for name in names:  # of the same types: SQLite uses no index to compare columns of different affinity
                     raw.execute(f"CREATE TABLE shadow.{name} AS SELECT * FROM main.{name} WHERE 0")
-                yield Shadow(tables, connection, chosen)
+                with closing(Gathering()) as gathering:
+                    yield Shadow(tables, connection, chosen, gathering)
             finally:
                 if connection.in_transaction():
                     connection.rollback()

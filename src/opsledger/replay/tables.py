@@ -10,19 +10,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from opsledger.errors import BadInput, StoreError, Unavailable, Unknown
 from opsledger.policies.instants import at
-from opsledger.projections.kinds import Projection, View, fingerprint
+from opsledger.projections.kinds import Gathered, Projection, View, fingerprint
 from opsledger.projections.table import Row, Table
 from opsledger.replay.pieces import insert
 from opsledger.replay.schema import Schema
 
 __all__ = ["AsOf", "Tables"]
+
+_AT_ONCE: Final = 500  # subjects asked for in one statement
 
 
 class AsOf(NamedTuple):
@@ -161,6 +163,34 @@ class Tables:
             where = " AND ".join(f"{column} = {mark}" for column in columns)
             cursor: Any = connection.connection.cursor()
             cursor.executemany(f"DELETE FROM {table.name} WHERE {where}", list(values))
+
+    # Which streams speak of whom.
+
+    def streams_of(self, projection: Gathered, subjects: Sequence[str]) -> dict[str, list[str]]:
+        """Return the streams that speak of each subject, in order."""
+        route, found = self.schema.route, {subject: list[str]() for subject in subjects}
+        with self.told(), self.engine.connect() as connection:
+            for i in range(0, len(subjects), _AT_ONCE):
+                some = route.c.subject.in_(subjects[i : i + _AT_ONCE])
+                chosen = sa.select(route.c.subject, route.c.stream).where(route.c.projection == projection.name, some)
+                for subject, stream in connection.execute(chosen.order_by(route.c.stream)):
+                    found[subject].append(stream)
+        return found
+
+    def subjects(self, projection: Gathered) -> list[str]:
+        """Return all subjects of which streams speak."""
+        route = self.schema.route
+        chosen = sa.select(route.c.subject).distinct().where(route.c.projection == projection.name, route.c.subject != "")
+        with self.told(), self.engine.connect() as connection:
+            return list(connection.scalars(chosen.order_by(route.c.subject)))
+
+    def route(self, connection: sa.Connection, projection: Gathered, routes: Sequence[tuple[str, str]], *, anew: bool = False) -> None:
+        """Say of whom streams speak, as (subject, stream), `anew` in the place of all that was said before."""
+        if anew:
+            connection.execute(sa.delete(self.schema.route).where(self.schema.route.c.projection == projection.name))
+        said = [{"projection": projection.name, "subject": subject, "stream": stream} for subject, stream in routes]
+        if said:
+            connection.execute(sa.insert(self.schema.route), said)
 
     # Underneath.
 

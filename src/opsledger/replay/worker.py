@@ -21,6 +21,7 @@ from opsledger.ledger.application import open_store
 from opsledger.projections.catalog import projections
 from opsledger.replay.build import Part, build
 from opsledger.replay.executor import Job, declared
+from opsledger.replay.gathering import Folded
 from opsledger.replay.knowledge import timeline
 from opsledger.replay.pieces import packing
 
@@ -55,9 +56,9 @@ def _answers(asked: BinaryIO) -> Iterator[Any]:
     gc.freeze()  # what is loaded by now stays
     yield None
     while (part := _next(asked)) is not None:
-        piece = packing(job.dialect, chosen)
-        facts = build(store, chosen, known, job.cut, piece.take, part=Part(*part))
-        yield facts, piece.packed()
+        piece, folded = packing(job.dialect, chosen), list[Folded]()
+        facts = build(store, chosen, known, job.cut, piece.take, folded.extend, part=Part(*part))
+        yield facts, piece.packed(), folded
     store.close()
 
 
