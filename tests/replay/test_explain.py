@@ -113,15 +113,15 @@ def test_a_row_of_a_single_fact_is_explained_by_it(history: OpsLedger) -> None:
 
 def test_a_row_of_compliance_is_explained_by_the_promises_counted_in_it(history: OpsLedger) -> None:
     found = _explain(history, "sla_compliance", "2026-03", "low", "resolution")
-    assert found.counted == [("ticket_sla", ("T-1", "resolution", 1))]
+    assert found.counted == [("ticket_sla", ("T-1", "resolution", 1), "running")]
     assert found.facts == []
-    (table, key) = found.counted[0]
+    (table, key, _) = found.counted[0]
     assert _explain(history, table, *map(str, key)).row["outcome"] == "running"
 
 
 def test_a_view_that_names_its_tables_keys_leads_on_to_them(history: OpsLedger) -> None:
-    assert _explain(history, "support_queue", "T-1").counted == [("ticket", ("T-1",))]
-    assert _explain(history, "ticket_timeline", "T-1", "2").counted == [("audit_trail", (6,))]
+    assert _explain(history, "support_queue", "T-1").counted == [("ticket", ("T-1",), None)]
+    assert _explain(history, "ticket_timeline", "T-1", "2").counted == [("audit_trail", (6,), None)]
 
 
 def test_a_view_that_gathers_over_all_rows_names_what_it_reads(history: OpsLedger) -> None:
@@ -161,5 +161,7 @@ def test_postgresql_explains_alike(opsledger_pg: OpsLedger, opsledger_clock: Clo
     opsledger_pg.catch_up()
     found = _explain(opsledger_pg, "ticket_sla", "T-1", "resolution", "1")
     assert [told.position for told in found.facts if told.cause] == [5]
-    assert _explain(opsledger_pg, "sla_compliance", "2026-03", "high", "resolution").counted == [("ticket_sla", ("T-1", "resolution", 1))]
+    assert _explain(opsledger_pg, "sla_compliance", "2026-03", "high", "resolution").counted == [
+        ("ticket_sla", ("T-1", "resolution", 1), "running")
+    ]
     assert _explain(opsledger_pg, "ticket_interval", "T-1", "2026-03-02T09:00:00Z").row["status"] == "new"

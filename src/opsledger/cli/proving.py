@@ -126,7 +126,7 @@ def explain(
     elif facts:
         show(facts, _TOLD, format)
     else:
-        show(_counted(found), ("table", "key"), format)
+        show(_counted(found), ("table", "key", "result"), format)
 
 
 @commands.command("show", rich_help_panel=_PANEL)
@@ -160,7 +160,9 @@ def _told(found: Explanation) -> Iterator[str]:
         yield f"Computed when it is read, from {', '.join(found.reads)}."
     if found.counted:
         yield f"Behind it: {counted(len(found.counted), 'row')}; go on with:"
-        yield from (f"  opsledger explain {each['table']} {each['key']}" for each in _counted(found)[:_FIRST])
+        for each in _counted(found)[:_FIRST]:
+            result = f"  # {each['result']}" if each["result"] else ""
+            yield f"  opsledger explain {each['table']} {each['key']}{result}"
     if len(found.counted) > _FIRST:
         yield f"  ... and {len(found.counted) - _FIRST} more; --format csv lists all of them."
     if found.story:
@@ -172,7 +174,10 @@ def _told(found: Explanation) -> Iterator[str]:
 
 
 def _counted(found: Explanation) -> list[dict[str, str]]:
-    return [{"table": table, "key": " ".join(_quoted(str(plain(part))) for part in key)} for table, key in found.counted]
+    return [
+        {"table": each.table, "key": " ".join(_quoted(str(plain(part))) for part in each.key), "result": each.result or ""}
+        for each in found.counted
+    ]
 
 
 def _quoted(text: str) -> str:

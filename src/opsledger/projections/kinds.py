@@ -182,7 +182,8 @@ class Sql(NamedTuple):
 class View:
     """A view that analysts read: its grain, its columns with their meaning, its SQL in either dialect.
 
-    `facts` gives, for a key of the view, the rows of a table that are counted in it, for `opsledger explain`.
+    `behind` gives, for a key of the view, the rows of a table that are counted in it, for `opsledger explain`; a column `result`
+    says as what each counts.
     """
 
     name: str

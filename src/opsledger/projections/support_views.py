@@ -58,8 +58,9 @@ def _compliance(sql: Sql) -> str:
 
 def _behind_compliance(sql: Sql) -> str:
     return f"""
-        SELECT ticket_id, metric, cycle FROM ({_JUDGED}) j
-        WHERE {_MONTH_OF.format("judged_at")} = :month AND priority = :priority AND metric = :metric ORDER BY judged_at, ticket_id, cycle
+        SELECT ticket_id, metric, cycle, result FROM ({_JUDGED}) j
+        WHERE {_MONTH_OF.format("judged_at")} = :month AND priority = :priority AND metric = :metric
+        ORDER BY CASE result WHEN 'overdue' THEN 1 WHEN 'breached' THEN 2 WHEN 'running' THEN 3 ELSE 4 END, judged_at, ticket_id, cycle
     """
 
 

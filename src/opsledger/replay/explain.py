@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -34,7 +34,7 @@ from opsledger.replay.knowledge import timeline
 from opsledger.replay.schema import Schema
 from opsledger.replay.tables import Tables
 
-__all__ = ["Explanation", "Told", "explain", "read_value", "reads"]
+__all__ = ["Counted", "Explanation", "Told", "explain", "read_value", "reads"]
 
 _SETTLED: Final = ("last_position", "known_from_position")
 """Columns that say up to which position a row knows its stream."""
@@ -56,9 +56,17 @@ class Told:
     cause: bool = False
 
 
+class Counted(NamedTuple):
+    """A row that is counted in another: its table, its key, and as what it counts where the view says so."""
+
+    table: str
+    key: tuple[Any, ...]
+    result: str | None = None
+
+
 @dataclass(slots=True)
 class Explanation:
-    """A row and what is behind it. `counted` are (table, key) of rows to go on with, in the order of the view."""
+    """A row and what is behind it. `counted` are rows to go on with, in the order of the view."""
 
     table: str
     meaning: str
@@ -69,7 +77,7 @@ class Explanation:
     named: list[Told] = field(default_factory=list)  # facts of the policies and calendars that the row names
     details: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # rows of other tables that split this one
     reads: list[str] = field(default_factory=list)  # what a view is computed from
-    counted: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
+    counted: list[Counted] = field(default_factory=list)
 
 
 def explain(store: Store, tables: Tables, table: str, key: Sequence[str]) -> Explanation:
@@ -135,7 +143,7 @@ def _key(described: Table | View, given: Sequence[str]) -> dict[str, Any]:
 # Rows of views.
 
 
-def _counted(tables: Tables, view: View, where: dict[str, Any], row: dict[str, Any]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+def _counted(tables: Tables, view: View, where: dict[str, Any], row: dict[str, Any]) -> Iterator[Counted]:
     """Yield the rows that a view counts: those that it says itself, else those whose whole key stands in the row."""
     if view.behind is not None:
         name, sql = view.behind
@@ -143,12 +151,12 @@ def _counted(tables: Tables, view: View, where: dict[str, Any], row: dict[str, A
         binds = [sa.bindparam(part, value, type_=kinds[part]) for part, value in where.items()]
         keys = tables.schema.declared[name].key
         for each in tables.query(sa.text(sql(tables.sql)).bindparams(*binds)):
-            yield name, tuple(each[part] for part in keys)
+            yield Counted(name, tuple(each[part] for part in keys), each.get("result"))
         return
     for name in reads(tables.schema, view):
         read_from = tables.describe(name)
         if all(row.get(part) is not None for part in read_from.key):
-            yield name, tuple(row[part] for part in read_from.key)
+            yield Counted(name, tuple(row[part] for part in read_from.key))
 
 
 def reads(schema: Schema, view: View) -> list[str]:
