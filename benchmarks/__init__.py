@@ -9,7 +9,8 @@ rebuild        all tables built anew: speed, growth, memory
 live           from an append to the tables, calm and beside a rebuild
 opening        the state of a stream of a thousand facts
 business_time  a difference in business time over months and decades
-verifying      facts per second of each check
+proving        the integrity of a long log, the proof of one of its facts, and appends beside a sealer
+verifying      facts per second of the other checks
 
 measuring, report, place, stock, ledgers and workers are what they share.
 """

@@ -28,7 +28,7 @@ from opsledger.ledger.store import Store
 from opsledger.ledger.url import parse_url
 from opsledger.policies.support import Priority
 
-__all__ = ["measure"]
+__all__ = ["appending", "measure"]
 
 _TARGETS: Final = {"sqlite": Target("at most", 1.5), "postgresql": Target("at most", 0.6)}
 _HELD: Final = Target("at most", 1.3)
@@ -71,7 +71,7 @@ def _beside_stock(place: Place, kind: Kind) -> tuple[dict[str, list[float]], dic
         record, state = _recording(ledger)
         store = create_store(parse_url(place.url(kind)), {"ledger_id": "0" * 32, "simulated": "false"})
         try:
-            acts = {"bare": _appending(store, state), "stock": _inserting(desk, state), "record": record, "save": _saving(desk)}
+            acts = {"bare": appending(store, state), "stock": _inserting(desk, state), "record": record, "save": _saving(desk)}
             interleave(acts, 1, 5)  # connections, statements and caches
             found = interleave({**acts, "disk": flush}, sizes.rounds, sizes.appends)
             return found, {name: profile(_repeated(act, sizes.appends)) for name, act in acts.items()}
@@ -129,7 +129,7 @@ def _recording(ledger: OpsLedger) -> tuple[Callable[[], object], bytes]:
     return act, ledger.store.page(ledger.store.head().position - 1, 1)[0].state
 
 
-def _appending(store: Store, state: bytes) -> Callable[[], object]:
+def appending(store: Store, state: bytes) -> Callable[[], object]:
     """Return an act that appends to one stream after the other."""
     numbers = count()
 
@@ -184,7 +184,7 @@ def _held(place: Place) -> Row:
     window = max(1, min(500, sizes.held // (2 * _WINDOWS)))
     store = create_store(parse_url(place.url("postgresql")), {"ledger_id": "0" * 32, "simulated": "false"})
     try:
-        act = _appending(store, b'{"published_at":"2026-03-02T09:00:00Z","message":"' + b"x" * 150 + b'"}')
+        act = appending(store, b'{"published_at":"2026-03-02T09:00:00Z","message":"' + b"x" * 150 + b'"}')
         typical(act, window)
         before = [typical(act, window) for _ in range(_WINDOWS)]
         with psycopg.connect(place.server) as foreign:

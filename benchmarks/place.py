@@ -37,6 +37,10 @@ class Sizes:
     live_s: float  # of the calm ones
     live_rate: int  # acts per second
     live_events: int  # in the ledger that is rebuilt beside them
+    proved: int  # facts of the log whose integrity is checked, and of which one is proved
+    proofs: int  # rounds of those
+    sealed_rounds: int  # of appends with and without a sealer beside them
+    sealed_s: float  # of each
     opened: int  # openings of a stream in one round
     called_rounds: int  # of calls that count business time
     called_s: float  # of the calls of one round
@@ -57,6 +61,10 @@ FULL: Final = Sizes(
     live_s=8.0,
     live_rate=200,
     live_events=100_000,
+    proved=1_000_000,
+    proofs=5,
+    sealed_rounds=5,
+    sealed_s=4.0,
     opened=10,
     called_rounds=9,
     called_s=0.05,
@@ -77,6 +85,10 @@ QUICK: Final = Sizes(
     live_s=0.3,
     live_rate=100,
     live_events=600,
+    proved=600,
+    proofs=1,
+    sealed_rounds=1,
+    sealed_s=0.2,
     opened=2,
     called_rounds=1,
     called_s=0.001,

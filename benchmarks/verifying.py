@@ -1,7 +1,6 @@
 """Verification: facts per second of each check, beside one SHA-256 call for each stored state in one thread.
 
-Of the integrity check, which hashes every row and the tree over all of them again, the design asks for a share of that rate. The
-others are shown beside it.
+The check of integrity, for which the design names a rate, is measured over more facts by `benchmarks.proving`.
 """
 
 from __future__ import annotations
@@ -14,14 +13,12 @@ from typing import Final
 from benchmarks import ledgers
 from benchmarks.measuring import alternate, profile, spread, timed
 from benchmarks.place import KINDS, Kind, Place, named
-from benchmarks.report import Row, Section, Target, rate, rounds
+from benchmarks.report import Row, Section, rate, rounds
 from opsledger.ledger.store import pages
 
 __all__ = ["measure"]
 
-_TARGETS: Final = {"integrity": Target("at least", 15)}
 _SAYS: Final = {
-    "integrity": "every leaf and the tree hashed again",
     "continuity": "the log is whole",
     "fold": "every fact decodes and evolves",
     "promises": "every due time derived again",
@@ -49,7 +46,6 @@ def measure(place: Place) -> Section:
 def _checks(place: Place, kind: Kind) -> tuple[list[Row], str, int]:
     with ledgers.create(place.url(kind), place.sizes.events[0]) as ledger:
         facts = ledger.catch_up()
-        ledger.seal()
         states = [row.state for page in pages(ledger.store, 0, facts) for row in page]
 
         def hashed() -> float:
@@ -72,8 +68,7 @@ def _checks(place: Place, kind: Kind) -> tuple[list[Row], str, int]:
             rate(median(found["hash"]), "states"),
             spread([100 * ours / theirs for ours, theirs in zip(found[name], found["hash"], strict=True)]),
             unit="%",
-            target=_TARGETS.get(name),
-            remark="" if name in _TARGETS else "no target",
+            remark="no target",
         )
         for name in _SAYS
     ]

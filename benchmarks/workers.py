@@ -2,6 +2,7 @@
 
     python -m benchmarks.workers peak URL N    rebuild all tables by N processes; tell the most memory that it took
     python -m benchmarks.workers follow URL    keep the tables up until the input ends; tell when they showed which position
+    python -m benchmarks.workers seal URL      seal each second, or after 1,000 facts, until the input ends; tell how much that was
     python -m benchmarks.workers rebuild URL   rebuild all tables; tell when, and how long each was compared and applied
 
 It says that it is ready, and begins when a line comes in. Times are those of `time.monotonic`, which all processes of a machine share.
@@ -31,6 +32,8 @@ _MODULE: Final = "benchmarks.workers"
 _ROOT: Final = Path(__file__).parents[1]
 _PROCESSES: Final = Path("/proc")
 _LOOKED_S: Final = 0.05
+_SEALED_EVERY_S: Final = 1.0
+_SEALED_AFTER: Final = 1000
 
 
 class Worker:
@@ -113,13 +116,7 @@ def _children() -> Iterator[str]:
 def _follow(ledger: OpsLedger) -> dict[str, Any]:
     ledger.catch_up()
     _ready()
-    ended = threading.Event()
-
-    def listen() -> None:
-        sys.stdin.read()
-        ended.set()
-
-    threading.Thread(target=listen, daemon=True).start()
+    ended = _ended()
     shown: list[tuple[int, float]] = []
     position = 0
     while not ended.is_set() or position < ledger.store.head().position:
@@ -129,6 +126,35 @@ def _follow(ledger: OpsLedger) -> dict[str, Any]:
             shown.append((position, time.monotonic()))
         ledger.store.wait(position, 0.05)
     return {"shown": shown}
+
+
+def _seal(ledger: OpsLedger) -> dict[str, Any]:
+    ledger.seal()
+    _ready()
+    ended = _ended()
+    begun, busy_s, sealings, first = time.monotonic(), 0.0, 0, ledger.seals.size()
+    sealed, last = first, begun
+    while not ended.is_set():
+        ledger.store.wait(sealed + _SEALED_AFTER - 1, max(0.0, min(0.1, last + _SEALED_EVERY_S - time.monotonic())))
+        if ledger.store.head().position < sealed + _SEALED_AFTER and time.monotonic() < last + _SEALED_EVERY_S:
+            continue
+        last = time.monotonic()
+        sealed = ledger.seal().size
+        busy_s += time.monotonic() - last
+        sealings += 1
+    return {"facts": sealed - first, "sealings": sealings, "busy_s": busy_s, "lasted_s": time.monotonic() - begun}
+
+
+def _ended() -> threading.Event:
+    """Return what is set once the input has ended."""
+    ended = threading.Event()
+
+    def listen() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    return ended
 
 
 def _rebuild(ledger: OpsLedger) -> dict[str, Any]:
@@ -170,7 +196,7 @@ def _ready() -> None:
     sys.stdin.readline()
 
 
-_WORDS: Final[dict[str, Callable[..., dict[str, Any]]]] = {"peak": _peak, "follow": _follow, "rebuild": _rebuild}
+_WORDS: Final[dict[str, Callable[..., dict[str, Any]]]] = {"peak": _peak, "follow": _follow, "seal": _seal, "rebuild": _rebuild}
 
 if __name__ == "__main__":
     word, where, *more = sys.argv[1:]

@@ -16,7 +16,6 @@ ROOT = Path(__file__).parents[1]
 SPANS = ("1 month", "3 years", "30 years")
 RIVALS = ("businesstime", "businesstimedelta", "business-duration", "numpy.busday_count, which counts days only")
 CHECKS = (
-    "integrity, every leaf and the tree hashed again",
     "continuity, the log is whole",
     "fold, every fact decodes and evolves",
     "promises, every due time derived again",
@@ -48,6 +47,18 @@ EXPECTED = {
         )
     ],
     "Opening a stream of 1,000 facts": [f"the state of a ticket of N facts, {where}" for where in BOTH],
+    "Proof": [
+        *(
+            each.format(where)
+            for where in BOTH
+            for each in (
+                "verify integrity, N facts, {}, 1 process",
+                "verify integrity, N facts, {}, 2 processes",
+                "proof of one of N facts, {}",
+            )
+        ),
+        *(f"one append beside a sealer, {each}{where}" for where in BOTH for each in ("", "p99, ")),
+    ],
     "Verification": [f"verify {check}, {where}" for where in BOTH for check in CHECKS],
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from opsledger.app import OpsLedger
@@ -26,6 +27,7 @@ class World:
     key: SigningKey
     url: str = ""
     kept: dict[str, str] = field(default_factory=dict)
+    received: dict[str, datetime] = field(default_factory=dict)  # when each note came, by a clock of the auditor's
 
     def record(self, decision: Any, id: str, **given: Any) -> int:
         self.clock.forward(minutes=1)
@@ -47,7 +49,8 @@ class World:
         """Sign, and have the auditor keep what was signed."""
         signed = self.ledger.seal(self.key).checkpoint
         assert signed is not None
-        self.kept[f"kept-{signed.size}.note"] = signed.note
+        name = f"kept-{signed.size}.note"
+        self.kept[name], self.received[name] = signed.note, self.clock()
         return signed.note
 
     def attack(self, *statements: str, tables: bool = False) -> None:
@@ -84,6 +87,10 @@ class World:
     def verify_kept(self, *checks: str) -> Report:
         """Verify with the checkpoints that the auditor kept: level 1."""
         return self.ledger.verify(*checks, kept=self.kept, trusted=[self.key.verifier])
+
+    def verify_timed(self, *checks: str) -> Report:
+        """Verify with these, and with when each of them came, by a clock that is not the ledger's: level 2."""
+        return self.ledger.verify(*checks, kept=self.kept, received=self.received, trusted=[self.key.verifier])
 
 
 def found(report: Report) -> dict[str, set[int | None]]:

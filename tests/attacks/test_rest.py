@@ -1,42 +1,30 @@
-"""Attacks on what is made of the log, on its policies, and on the way in. Numbers as in docs/explanation/proof.md."""
+"""Attacks on the policies of the log, on the way in, and on its clock. Numbers as in docs/explanation/proof.md."""
 
 from __future__ import annotations
 
 import json
+import secrets
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from attacked import World, check_of, found
 
-from opsledger.app import Taken
+from opsledger.app import OpsLedger, Taken
+from opsledger.audit.sealing import origin_of
+from opsledger.audit.signing import SigningKey
 from opsledger.domain import policy, ticket
 from opsledger.domain.fact import encode
 from opsledger.errors import OpsledgerError, Refused, Unfoldable
 from opsledger.ledger.codec import read
 from opsledger.policies import documents
-from opsledger.policies.instants import at
+from opsledger.policies.instants import at, moment
 from opsledger.policies.operating_model import default_model
 from opsledger.policies.support import Priority
-
-TABLES = {
-    "21 tracking put back": ("UPDATE opsledger_tracking SET position = 6 WHERE name = 'ticket'", "projections"),
-    "21 tracking put forward": ("UPDATE opsledger_tracking SET position = 99 WHERE name = 'ticket'", "projections"),
-    "22 a row edited": (
-        "UPDATE ticket_sla SET outcome = 'met', elapsed_s = 1 WHERE ticket_id = 'T-1' AND metric = 'resolution'",
-        "projections",
-    ),
-    "23 a row removed": ("DELETE FROM ticket WHERE ticket_id = 'T-2'", "projections"),
-    "23 a row added": ("INSERT INTO incident_service (incident_id, service_id, stated_position) VALUES ('INC-1', 'api', 3)", "projections"),
-}
-
-
-@pytest.mark.parametrize("attack", TABLES)
-def test_tables_that_were_changed_differ_from_the_log_folded_anew(world: World, attack: str) -> None:
-    statement, check = TABLES[attack]
-    world.attack(statement, tables=True)
-    report = world.verify_kept("integrity", "checkpoints", "projections")
-    assert set(found(report)) == {check}, list(report.lines())
-    assert check_of(report, "integrity").verdict == "clean", "the log is as it was"
+from opsledger.testing.plugin import Clock
 
 
 def test_24_a_policy_edited_in_the_log_is_another_leaf_and_no_longer_gives_the_promises(world: World) -> None:
@@ -88,6 +76,15 @@ def test_30_stored_bytes_that_a_parser_could_read_in_two_ways_are_not_what_was_s
     assert json.loads(again) != NOT_TEXT[case], "what is read again is written otherwise"
 
 
+def test_30_a_number_that_no_double_holds_is_kept_exactly(world: World) -> None:
+    many = 2**53 + 1
+    receipt = world.ledger.review_audit_trail("u-eve", findings=many, conclusion="More than can be counted")
+    assert receipt.position is not None
+    assert world.ledger.history("audit_trail:self")[0].fact.findings == many
+    (row,) = world.ledger.tables.select("audit_trail_review", at_least=receipt.position)
+    assert row["findings"] == many
+
+
 def test_31_one_id_written_in_two_ways_is_one_id(world: World) -> None:
     composed, decomposed = "C-\u00e9", "C-e\u0301"
     person = {"customer_id": "C-1", "requester_id": "p-1", "channel": "email", "priority": Priority.LOW, "summary": None}
@@ -122,8 +119,6 @@ def test_41_a_statement_over_all_rows_is_refused_by_the_database(world: World) -
                 with pytest.raises(sqlite3.IntegrityError, match="never"):
                     connection.execute(statement)
         return
-    import psycopg
-
     for statement in statements:
         with psycopg.connect(url.conninfo) as connection:
             connection.execute(psycopg.sql.SQL("SET search_path TO {}").format(psycopg.sql.Identifier(url.schema)))
@@ -138,7 +133,67 @@ def test_42_there_are_no_snapshots_to_edit(world: World) -> None:
     assert world.ledger.state("ticket", "T-1") == kept
 
 
-def test_18_no_level_is_claimed_that_needs_another_clock(world: World) -> None:
-    assured = world.verify_kept("checkpoints").assurance
-    assert assured is not None
-    assert assured.level == "L1", "level 2, independently timed, is not offered yet"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def timely(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Give a ledger that takes its times of recording from the database's clock, with one ticket in it."""
+    url = f"sqlite:///{tmp_path}/timely.db"
+    if request.param == "postgresql":
+        monkeypatch.setenv("OPSLEDGER_KEK_FILE", str(tmp_path / "kek"))
+        server = str(request.getfixturevalue("opsledger_postgres_url"))
+        schema = f"t_{secrets.token_hex(8)}"
+        url = f"{server}{'&' if '?' in server else '?'}schema={schema}"
+    with OpsLedger.create(url) as ledger:
+        made = World(ledger, Clock(), SigningKey.generate(origin_of(ledger.store)), url)
+        made.register("T-1")
+        yield made
+    if request.param == "postgresql":
+        with psycopg.connect(server, autocommit=True) as connection:
+            for name in (schema, f"{schema}_tables", f"{schema}_keys"):
+                connection.execute(psycopg.sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(psycopg.sql.Identifier(name)))
+
+
+def test_17_after_a_clock_was_put_back_the_ledger_says_that_it_stood_still(timely: World) -> None:
+    """The ticket was registered by a clock an hour ahead, which is right again now."""
+    timely.attack("UPDATE ledger_event SET recorded_at = recorded_at + 3600000000 WHERE position = 5")
+    timely.record(ticket.respond, "T-1")
+    before, after, noticed = timely.ledger.store.page(4, 9)
+    assert before.recorded_at == after.recorded_at == noticed.recorded_at, "the time of recording never falls"
+    assert (noticed.topic, noticed.stream) == ("ledger.clock_regressed", "ledger:self")
+    assert timely.verify("continuity").code == 0
+
+
+def test_18_a_clock_that_was_ahead_is_told_by_when_the_note_came(world: World) -> None:
+    """In a June that had not come yet a fact was recorded and signed; the note came on 2 March by the auditor's clock."""
+    world.clock.set("2026-06-02T09:00:00Z")
+    world.ledger.by("u-7").record(ticket.close, "T-1")
+    world.keep()
+    world.received["kept-12.note"] = at("2026-03-02T09:10:00Z")
+    kept = world.verify_kept("integrity", "checkpoints")
+    assert kept.code == 0, "without another clock nothing shows it"
+    assert kept.assurance is not None
+    assert kept.assurance.level == "L1", "nor is a level claimed that would need one"
+    timed = world.verify_timed("integrity", "checkpoints")
+    (finding,) = check_of(timed, "checkpoints").findings
+    assert finding.sentence == (
+        "kept-12.note came at 2026-03-02T09:10:00.000000Z, and position 12, which it covers, claims to have been recorded at "
+        "2026-06-02T09:00:00.000000Z: the ledger's clock was ahead."
+    )
+    assert (finding.position, finding.column) == (12, "recorded_at")
+    assert timed.assurance is not None
+    assert timed.assurance.level == "L1"
+
+
+def test_18_a_note_may_come_five_minutes_before_what_it_covers_as_clocks_differ(world: World) -> None:
+    recorded_at = moment(world.ledger.store.page(8, 1)[0].recorded_at)
+    for early_s, level in ((300, "L2"), (300.000001, "L1")):
+        world.received["kept-9.note"] = recorded_at - timedelta(seconds=early_s)
+        assured = world.verify_timed("checkpoints").assurance
+        assert assured is not None
+        assert (assured.level, assured.covered) == (level, 9)
+
+
+def test_18_a_time_for_a_note_that_was_not_given_is_refused(world: World) -> None:
+    report = world.ledger.verify("checkpoints", kept=world.kept, received={"kept-8.note": world.clock()})
+    assert check_of(report, "checkpoints").undecided == [
+        "No note 'kept-8.note' was given, and so none came then; those given are: kept-7.note, kept-9.note. [checkpoint.not_given]"
+    ]

@@ -187,6 +187,11 @@ def test_the_facts_of_one_history_have_the_same_leaves_on_both_databases(opsledg
     assert WRITER.hashes(found[0]) == WRITER.hashes(found[1]) == [leaf_hash(spelled(ORIGIN, row)) for row in found[0]]
 
 
+@given(st.lists(rows(), max_size=5))
+def test_leaves_made_together_are_those_made_one_by_one(made: list[Row]) -> None:
+    assert WRITER.hashes(made) == WRITER.hashes([tuple(row) for row in made]) == [WRITER.hash(row) for row in made]
+
+
 # What is no leaf.
 
 
@@ -199,6 +204,8 @@ def test_a_column_that_holds_what_does_not_belong_there_has_no_leaf(column: str,
         return
     with pytest.raises(BadInput, match=r"has no leaf; .*\[leaf\.misfit\]"):
         WRITER.hash(PLAIN._replace(**{column: value}))
+    with pytest.raises(BadInput, match=r"has no leaf; .*\[leaf\.misfit\]"):
+        WRITER.hashes([PLAIN, PLAIN._replace(**{column: value}), IMPORTED])
 
 
 def test_what_is_cut_or_tagged_otherwise_is_no_leaf() -> None:

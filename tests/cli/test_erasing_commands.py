@@ -192,3 +192,23 @@ def test_what_cannot_be_done_is_one_sentence(url: tuple[str, str], run: Any, arg
     assert (done.exit_code, done.stdout) == (2, "")
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (["erase", "p-1", *GRANT], "give handled_by and jurisdiction (--handler, --jurisdiction)"),
+        (["erase", "p-1", "--handler", "u-7"], "give jurisdiction (--jurisdiction), for example gdpr"),
+        (["erase", "p-1", *TAKEN, "--approver", "u-9"], "give basis (--basis)"),
+    ],
+)
+def test_a_refusal_names_the_options_to_give(url: tuple[str, str], run: Any, arguments: list[str], options: str) -> None:
+    done = run(*arguments, *url)
+    assert (done.exit_code, options in done.stderr) == (2, True), done.stderr
+
+
+def test_a_purge_before_its_time_names_the_options_to_give(url: tuple[str, str], run: Any) -> None:
+    assert run("erase", "p-1", *TAKEN, *GRANT, *url).exit_code == 0
+    early = run("purge", "p-1", *url)
+    assert (early.exit_code, "give decided_by and reason (--approver, --reason)" in early.stderr) == (2, True), early.stderr
+    assert run("purge", "p-1", "--approver", "u-9", "--reason", "They asked for it", *url).exit_code == 0

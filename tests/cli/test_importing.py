@@ -113,3 +113,10 @@ def test_an_unknown_zone_and_a_file_that_is_no_log_are_one_sentence(log: Path, r
     log.write_text("a,b\n1,2\n")
     done = _import(run, log)
     assert (done.exit_code, done.stdout, "Traceback" in done.stderr) == (2, "", False)
+    assert list(log.parent.glob("uci.*")) == [], "and no ledger was made for nothing"
+
+
+def test_one_who_approves_what_they_proposed_is_refused_before_a_ledger_is_made(log: Path, run: Any) -> None:
+    done = _import(run, log, "--proposer", "u-1", "--approver", "u-1")
+    assert (done.exit_code, "[approval.same_person]" in done.stderr) == (2, True)
+    assert list(log.parent.glob("uci.*")) == []

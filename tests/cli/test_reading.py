@@ -50,6 +50,14 @@ def test_an_unknown_table_is_one_sentence(run: Any) -> None:
     assert (done.exit_code, "There is no table 'nope'; there are " in done.stderr) == (2, True)
 
 
+def test_of_a_table_that_is_misspelt_the_nearest_is_told(url: str, run: Any) -> None:
+    for command in (("tables", "tikcet"), ("select", "tikcet", "--ledger", url), ("explain", "tikcet", "T-1", "--ledger", url)):
+        done = run(*command)
+        assert done.exit_code == 2
+        assert " ".join(done.stderr.split()).endswith("; did you mean ticket? [tables.unknown]"), command
+    assert "did you mean" not in run("tables", "zzzzz").stderr, "where nothing is near, nothing is guessed"
+
+
 def test_select_prints_json_with_numbers_and_instants(url: str, run: Any) -> None:
     rows = json.loads(run("select", "ticket", "ticket_id=T-1", "--format", "json", "--ledger", url).stdout)
     assert len(rows) == 1

@@ -69,6 +69,19 @@ def test_what_is_sealed_is_printed_carried_away_and_verified_against(url: str, v
     assert (done.exit_code, "No checkpoint was signed of 7 facts; there are those of 12." in done.stderr) == (2, True)
 
 
+def test_when_a_note_came_is_given_with_its_file_and_bounds_the_ledgers_clock(url: str, vkey: str, tmp_path: Path, run: Any) -> None:
+    note = tmp_path / "a.note"
+    note.write_text(run("seal", "--ledger", url).stdout)
+    command = ("verify", "checkpoints", "--checkpoint", str(note), "--key", vkey, "--ledger", url)
+    done = run(*command, "--received", f"{note}=2026-03-03T09:00Z")
+    assert (done.exit_code, "Assurance L2, kept outside and timed: " in done.stdout) == (0, True), done.stdout
+    done = run(*command, "--received", "a.note=2026-03-01T09:00Z")
+    assert (done.exit_code, "a.note came at 2026-03-01T09:00:00.000000Z" in done.stdout) == (1, True)
+    for wrong, said in (("a.note", "write FILE=TIME"), ("a.note=", "write FILE=TIME"), ("a.note=soon", "soon")):
+        done = run(*command, "--received", wrong)
+        assert (done.exit_code, said in done.stderr) == (2, True), done.stderr
+
+
 def test_an_edited_fact_ends_verify_with_1_and_is_named(history: OpsLedger, url: str, vkey: str, tmp_path: Path, run: Any) -> None:
     note = tmp_path / "a.note"
     note.write_text(run("seal", "--ledger", url).stdout)

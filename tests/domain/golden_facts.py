@@ -80,7 +80,7 @@ def value(hint: Any, text: str) -> Any:
     if origin in (Union, UnionType):
         return value(next(each for each in inner if each not in (NoneType, Sealed)), text)
     if origin is Annotated:
-        return _accepted(hint, [value(inner[0], text), 1, 50, 0, "a" * 64])
+        return _accepted(hint, [value(inner[0], text), 1, 50, 0, "a" * 64, "USD"])
     if origin is Literal:
         return inner[0]
     if origin is tuple:

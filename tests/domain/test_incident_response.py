@@ -135,6 +135,19 @@ def test_an_acknowledgement_from_before_the_declaration_is_taken_also_after_the_
     spec.given(DECLARED, RESOLVED).when(incident.acknowledge, at=FOUR_PAST).then(early)
 
 
+def test_an_acknowledgement_is_given_back_once_for_an_instant() -> None:
+    taken_on = incident.Acknowledged(acknowledged_at=QUARTER, responder_id="u-7")
+    lapsed = incident.Unacknowledged(unacknowledged_at=HALF_PAST, cause="timeout")
+    spec.given(DECLARED, taken_on).when(incident.unacknowledge, at=HALF_PAST, cause="timeout").then(lapsed)
+    spec.given(DECLARED, taken_on, lapsed).when(incident.unacknowledge, at=HALF_PAST).then_nothing()
+
+
+def test_what_nobody_had_on_by_then_is_not_given_back() -> None:
+    taken_on = incident.Acknowledged(acknowledged_at=HALF_PAST, responder_id="u-7")
+    spec.given(DECLARED, taken_on).when(incident.unacknowledge, at=QUARTER).then_refused("Nobody had taken this incident on")
+    spec.given(DECLARED, taken_on, RESOLVED).when(incident.unacknowledge, at=ELEVEN).then_refused("reopen it first")
+
+
 def test_triage_is_recorded_once_for_an_instant() -> None:
     triaged = incident.Triaged(triaged_at=QUARTER, category="capacity", subject_id=INC, assessment="All workers are busy")
     asked = {"category": "capacity", "assessment": "All workers are busy"}

@@ -27,6 +27,12 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def availability_data() -> Path:
+    """Give the folder of a real status page's and a real uptime monitor's history."""
+    return shared_data() / "availability"
+
+
+@pytest.fixture(scope="session")
 def slice_path() -> Path:
     """Give the first 1,000 incidents of the real log."""
     return shared_data() / "servicenow" / "dev_slice_1000_incidents.csv.xz"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -234,6 +235,44 @@ def test_pages_give_every_position_once(store: Store) -> None:
     assert store.page(0, 100, until=0) == store.page(23, 5) == store.page(5, 0) == []
     for size in (1, 7, 23, 24):
         assert [row.position for page in pages(store, 3, 20, size) for row in page] == list(range(4, 21))
+
+
+def test_a_scan_gives_the_columns_of_every_row_once(store: Store) -> None:
+    strange = {"role": "a\tb", "source": "elsewhere", "source_id": "\N{SNOWMAN}", "correlation_id": "", "state": b"\0\xff"}
+    store.append(append(*facts("ticket:T-1", 1, 1300), fact("ticket:T-Z\u00fcrich", 1, **strange)))
+    for after, until in ((0, 1301), (5, 6), (255, 257), (1000, 1301)):
+        scanned = [row for rows in store.scan(after, until) for row in rows]
+        assert scanned == [tuple(row) for row in store.page(after, until - after)], (after, until)
+        assert {type(row) for row in scanned} == {tuple}
+    kept = list(store.scan(0, 1301))
+    assert [row[0] for rows in kept for row in rows] == list(range(1, 1302)), "what was given stays as it was"
+    assert list(store.scan(7, 7)) == []
+    assert [row[0] for rows in store.scan(1290, 1400) for row in rows] == list(range(1291, 1302))
+
+
+def test_a_scan_that_is_broken_off_leaves_the_store_as_it_was(store: Store) -> None:
+    store.append(append(*facts("ticket:T-1", 1, 1300)))
+    for _ in range(30):  # more often than there are connections
+        scan = store.scan(0, 1300)
+        assert len(next(scan)) > 100
+        scan.close()
+    assert store.head().position == 1300
+
+
+def test_an_interrupt_ends_a_scan(store: Store) -> None:
+    store.append(append(*facts("ticket:T-1", 1, 5000)))
+    end = time.monotonic() + 0.3
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            while time.monotonic() < end + 10:
+                for _ in store.scan(0, 5000):
+                    pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len([row for rows in store.scan(0, 5000) for row in rows]) == 5000
 
 
 def test_stream_pages_give_every_fact_of_every_stream_once(store: Store) -> None:

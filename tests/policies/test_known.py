@@ -9,6 +9,7 @@ from opsledger.policies import documents
 from opsledger.policies.calendar import CalendarDefinition, compile_calendar
 from opsledger.policies.instants import DAY_S, SECOND, iso, parse
 from opsledger.policies.known import CalendarVersion, Known, PublishedModel
+from opsledger.policies.months import months
 from opsledger.policies.operating_model import default_model
 
 BEGIN = parse("2026-01-01") // SECOND
@@ -63,8 +64,8 @@ def test_what_all_calendars_cover_is_what_the_shortest_covers() -> None:
 
 
 def test_the_model_in_force_is_the_newest_effective_one() -> None:
-    first = PublishedModel("m@1:a", 3, parse("2026-01-01"), default_model())
-    second = PublishedModel("m@2:b", 8, parse("2026-06-01"), default_model())
+    first = PublishedModel("m@1:a", 3, parse("2026-01-01"), default_model(), months("UTC"))
+    second = PublishedModel("m@2:b", 8, parse("2026-06-01"), default_model(), months("UTC"))
     known = Known().with_model(second).with_model(first)
     assert [known.in_force(parse(at)).ref for at in ("2026-01-01", "2026-05-31T23:59:59.999999Z", "2026-06-01")] == [
         "m@1:a",

@@ -272,6 +272,7 @@ RESPONSE, RESOLUTION = "support__tiers__high__targets__first_response", "support
         ),
         ({"calendars__extend_below_months": 36}, "calendars", "extend_below_months must be less than horizon_years"),
         ({"availability__planned_maintenance_excluded_for": ["web"]}, "availability", "names web, which is no service"),
+        ({"availability__incident_states__low": ...}, "availability", "incident_states.low is missing; every severity needs a state"),
         ({"maintenance__until": "02:00"}, "maintenance", "the slot from 02:00 until 02:00 does not run forwards"),
     ],
     ids=lambda given: next(iter(given)) if isinstance(given, dict) else None,

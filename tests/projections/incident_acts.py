@@ -43,8 +43,9 @@ def select(ledger: OpsLedger, table: str, *columns: str, **where: Any) -> list[t
     return [tuple(each[column] for column in columns) for each in found]
 
 
-def kpi(ledger: OpsLedger, month: str = "2026-03", severity: str = "high") -> dict[str, Any]:
-    (found,) = ledger.tables.select("incident_kpi_month", at_least=ledger.store.head().position, month=month, severity=severity)
+def kpi(ledger: OpsLedger, month: str = "2026-03", severity: str = "high", service_id: str = "*") -> dict[str, Any]:
+    which = {"month": month, "severity": severity, "service_id": service_id}
+    (found,) = ledger.tables.select("incident_kpi_month", at_least=ledger.store.head().position, **which)
     return found
 
 

@@ -116,7 +116,7 @@ def test_months_without_an_incident_appear_from_the_first_one_to_the_present(led
         ("2026-04", "high", 1, 1, 120),
         ("2026-05", "high", 0, 0, None),
     ]
-    assert len(found) == 16
+    assert len(found) == 16  # no service is known
     assert {each[1] for each in found} == {"critical", "high", "medium", "low"}
 
 
@@ -206,8 +206,12 @@ def test_a_month_is_explained_by_the_incidents_that_it_counts(ledger: OpsLedger)
     ended(ledger, "INC-4", "2026-03-02T10:00:00Z", 60)
     ended(ledger, "INC-5", "2026-04-30T23:59:00Z", 60)
     ledger.catch_up()
-    told = explain(ledger.store, ledger.tables.tables, "incident_kpi_month", ["2026-04", "high"])
-    assert told.counted == [("incident", ("INC-1",)), ("incident", ("INC-2",)), ("incident", ("INC-5",))]
+    told = explain(ledger.store, ledger.tables.tables, "incident_kpi_month", ["2026-04", "high", "*"])
+    assert [(each.table, each.key) for each in told.counted] == [
+        ("incident", ("INC-1",)),
+        ("incident", ("INC-2",)),
+        ("incident", ("INC-5",)),
+    ]
 
 
 # As of a time.
@@ -225,11 +229,11 @@ def test_the_tables_as_of_an_earlier_time_show_what_was_known_and_had_happened(
 
     known_at_noon = fresh(ledger, tmp_path / "noon.db", known_at=noon)
     assert [each["ttr_s"] for each in known_at_noon.select("incident")] == [3600]
-    assert [each["ttr_sum_s"] for each in known_at_noon.select("incident_kpi_month", severity="high")] == [3600]
+    assert [each["ttr_sum_s"] for each in known_at_noon.select("incident_kpi_month", severity="high", service_id="*")] == [3600]
 
     before_its_end = fresh(ledger, tmp_path / "before.db", effective_at=half_past_ten - 1)
     assert [(each["status"], each["ttr_s"]) for each in before_its_end.select("incident")] == [("open", None)]
-    assert [each["resolved"] for each in before_its_end.select("incident_kpi_month", severity="high")] == [0]
+    assert [each["resolved"] for each in before_its_end.select("incident_kpi_month", severity="high", service_id="*")] == [0]
 
     at_its_end = fresh(ledger, tmp_path / "end.db", effective_at=half_past_ten)
     assert [(each["status"], each["ttr_s"]) for each in at_its_end.select("incident")] == [("resolved", 1800)]
@@ -238,3 +242,43 @@ def test_the_tables_as_of_an_earlier_time_show_what_was_known_and_had_happened(
     position = ledger.store.head().position
     for table in ("incident", "incident_interval", "incident_milestone", "incident_service", "incident_kpi_month"):
         assert head.select(table) == ledger.tables.select(table, at_least=position)
+
+
+# Services.
+
+
+def test_a_service_has_the_figures_of_the_incidents_that_affected_it(ledger: OpsLedger) -> None:
+    ended(ledger, "INC-1", "2026-03-02T10:00:00Z", 3600, services=("api", "web"))
+    ended(ledger, "INC-2", "2026-03-05T10:00:00Z", 60, services=("api",))
+    ended(ledger, "INC-3", "2026-03-06T10:00:00Z", 120)
+    every, api, web = (kpi(ledger, service_id=service) for service in ("*", "api", "web"))
+    assert [each["resolved"] for each in (every, api, web)] == [3, 2, 1]
+    assert [each["ttr_sum_s"] for each in (every, api, web)] == [3780, 3660, 3600]
+    assert [(each["failures"], each["down_s"]) for each in (every, api, web)] == [(3, 3780), (2, 3660), (1, 3600)]
+    assert web["mtbf_s"] == 31 * 86_400 - 3600
+
+
+def test_a_service_is_down_as_long_as_it_was_affected(ledger: OpsLedger) -> None:
+    declare(ledger, "10:00", impact_started_at=on("10:00"), services=("api",))
+    act(ledger, "10:20", incident.affect_service, service_id="web")
+    act(ledger, "10:30", incident.restore_service, service_id="web")
+    act(ledger, "10:40", incident.affect_service, service_id="web")
+    act(ledger, "11:00", incident.resolve)
+    every, api, web = (kpi(ledger, service_id=service) for service in ("*", "api", "web"))
+    assert [(each["failures"], each["down_s"]) for each in (every, api, web)] == [(1, 3600), (1, 3600), (2, 600 + 1200)]
+    assert [each["resolved"] for each in (every, api, web)] == [1, 1, 1]
+
+
+def test_incidents_of_two_services_that_overlap_are_one_failure_of_all_and_one_of_each(ledger: OpsLedger) -> None:
+    ended(ledger, "INC-1", "2026-03-02T10:00:00Z", 3600, services=("api",))
+    ended(ledger, "INC-2", "2026-03-02T10:30:00Z", 3600, services=("web",))
+    found = [(kpi(ledger, service_id=each)["failures"], kpi(ledger, service_id=each)["down_s"]) for each in ("*", "api", "web")]
+    assert found == [(1, 5400), (1, 3600), (1, 3600)]
+
+
+def test_a_month_of_a_service_is_explained_by_the_incidents_that_affected_it(ledger: OpsLedger) -> None:
+    ended(ledger, "INC-1", "2026-03-02T10:00:00Z", 60, services=("api",))
+    ended(ledger, "INC-2", "2026-03-03T10:00:00Z", 60, services=("web",))
+    ledger.catch_up()
+    told = explain(ledger.store, ledger.tables.tables, "incident_kpi_month", ["2026-03", "high", "api"])
+    assert [(each.table, each.key) for each in told.counted] == [("incident", ("INC-1",))]

@@ -139,9 +139,16 @@ def test_an_unknown_table_is_one_sentence(history: OpsLedger) -> None:
         _explain(history, "tikcet", "T-1")
 
 
+def test_a_key_may_leave_out_what_only_one_row_can_mean(history: OpsLedger) -> None:
+    assert _explain(history, "ticket_sla", "T-1", "resolution").key == {"ticket_id": "T-1", "metric": "resolution", "cycle": 1}
+
+
 def test_a_key_with_too_few_parts_is_one_sentence(history: OpsLedger) -> None:
-    with pytest.raises(BadInput, match="The key of ticket_sla has 3 parts, ticket_id, metric, cycle; 2 were given"):
-        _explain(history, "ticket_sla", "T-1", "resolution")
+    few = "The key of ticket_sla has 3 parts, ticket_id, metric, cycle; 1 were given, and "
+    with pytest.raises(BadInput, match=f"{few}more than one row has those: T-1 first_response 1; "):
+        _explain(history, "ticket_sla", "T-1")
+    with pytest.raises(BadInput, match=f"{few}no row has those"):
+        _explain(history, "ticket_sla", "T-9")
 
 
 def test_a_row_that_is_not_there_is_one_sentence(history: OpsLedger) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from verified import register
+from verified import check_of, only, places, register, verified
 
 from opsledger.app import OpsLedger
 from opsledger.app.sealing import introduce_key
@@ -160,3 +160,76 @@ def test_a_key_that_was_replaced_signs_no_later_checkpoint(history: OpsLedger) -
     late = sign_note(str(Checkpoint(origin_of(history.store), size, root_between(history.store, 1, size))), old)
     with pytest.raises(Unproven, match="signed by none of the keys"):
         review(history, first=1, checkpoint=str(late))
+
+
+# Verified again.
+
+
+def reviewed_twice(history: OpsLedger) -> tuple[audit_trail.Reviewed, audit_trail.Reviewed]:
+    """Review positions 1 to 7 at 11 without a checkpoint; and, after a key at 12, 8 to 12 at 13 with the checkpoint over 12 facts."""
+    first = review(history, last=7)
+    _, note = signed(history)
+    second = review(history, checkpoint=str(note))
+    history.seal()
+    assert ((second.first, second.last), history.store.head().position) == ((8, 12), 13)
+    return first, second
+
+
+def rewritten(history: OpsLedger, position: int, old: str, new: str) -> None:
+    """Write something else into stored bytes."""
+    state = history.store.page(position - 1, 1)[0].state.decode()
+    assert state.count(old) == 1
+    attack(history, f"UPDATE ledger_event SET state = CAST('{state.replace(old, new)}' AS BLOB) WHERE position = {position}")
+
+
+def test_reviews_of_what_stands_there_are_clean(history: OpsLedger) -> None:
+    reviewed_twice(history)
+    check = check_of(verified(history, "reviews"), "reviews")
+    assert (check.verdict, check.looked_at) == ("clean", {"reviews": 2})
+
+
+def test_a_fact_that_was_changed_after_its_review_is_told_by_the_position_of_the_review(history: OpsLedger) -> None:
+    first, _ = reviewed_twice(history)
+    attack(history, "UPDATE ledger_event SET role = 'admin' WHERE position = 6", "DELETE FROM ledger_hash")
+    history.seal()
+    assert verified(history, "integrity").code == 0, "whoever changed it made the seals anew"
+    report = verified(history, "reviews")
+    assert places(report, "reviews") == [(11, "audit_trail:self", "state.root"), (13, "audit_trail:self", "state.checkpoint")]
+    findings = check_of(report, "reviews").findings
+    assert findings[0].sentence == (
+        "Position 11 is a review of positions 1 to 7 by u-eve; the facts there are not those that were reviewed."
+    )
+    assert (findings[0].expected, findings[0].found) == (first.root, told_root(root_between(history.store, 1, 7)))
+    assert findings[1].sentence == (
+        f"Position 13 is a review with a checkpoint of 12 facts of {origin_of(history.store)}, and the log does not begin with them."
+    )
+
+
+def test_a_fact_that_is_gone_leaves_its_review_without_ground(history: OpsLedger) -> None:
+    reviewed_twice(history)
+    attack(history, "DELETE FROM ledger_event WHERE position = 9")
+    report = verified(history, "reviews")
+    assert places(report, "reviews") == [(13, "audit_trail:self", "state.root"), (13, "audit_trail:self", "state.checkpoint")]
+    sentence = check_of(report, "reviews").findings[0].sentence
+    assert sentence == "Position 13 is a review of positions 8 to 12 by u-eve; not all of them stand before it."
+
+
+@pytest.mark.parametrize("column", ["root", "checkpoint", "range"])
+def test_a_review_that_was_changed_is_not_of_what_stands_there(history: OpsLedger, column: str) -> None:
+    _, second = reviewed_twice(history)
+    assert second.checkpoint is not None
+    other = {
+        "root": (second.root, "A" * 43 + "="),
+        "checkpoint": (second.checkpoint.root, "A" * 43 + "="),
+        "range": ('"last":12', '"last":13'),
+    }
+    rewritten(history, 13, *other[column])
+    expected = "state.checkpoint" if column == "checkpoint" else "state.root"
+    assert places(verified(history, "reviews"), "reviews") == [(13, "audit_trail:self", expected)]
+
+
+def test_a_review_with_a_checkpoint_of_another_log_is_named(history: OpsLedger) -> None:
+    reviewed_twice(history)
+    rewritten(history, 13, origin_of(history.store), "opsledger/elsewhere")
+    sentence = only(verified(history, "reviews"), "reviews").sentence
+    assert sentence.endswith("a checkpoint of 12 facts of opsledger/elsewhere, which is another log than this one.")

@@ -49,7 +49,7 @@ def test_only_the_checks_that_were_asked_for_run(history: OpsLedger) -> None:
 
 
 def test_an_unknown_check_is_refused(history: OpsLedger) -> None:
-    with pytest.raises(BadInput, match="There is no check 'merkle'; there are integrity, checkpoints, continuity, parts, fold"):
+    with pytest.raises(BadInput, match="There is no check 'merkle'; there are integrity, checkpoints, continuity, reviews, parts, fold"):
         verified(history, "merkle")
 
 

@@ -23,7 +23,7 @@ def workers(of: int | None = None) -> list[int]:
     """Return the workers that a process (default: this one) has and that still run."""
     found = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and "opsledger.replay.worker" in command_of(int(entry.name)):
+        if entry.name.isdecimal() and "-m opsledger.replay." in command_of(int(entry.name)):
             try:
                 parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
             except OSError:

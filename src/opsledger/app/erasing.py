@@ -76,7 +76,11 @@ def erase(
     state, _ = standing(host, id)
     if handled_by is not None and not state.erased and s.open_request(state, "erasure") is None:
         if jurisdiction is None:
-            raise BadInput("subject.no_jurisdiction", "Say under which jurisdiction of the operating model the request is answered.")
+            raise BadInput(
+                "subject.no_jurisdiction",
+                "Say under which jurisdiction of the operating model the request is answered: give jurisdiction (--jurisdiction), for "
+                "example gdpr.",
+            )
         actor = host.by(handled_by, role=_ROLE, at=received_at)
         actor.record(s.request_erasure, id, jurisdiction=jurisdiction, handled_by=handled_by)
         state, _ = standing(host, id)
@@ -85,7 +89,11 @@ def erase(
     _go_on(host, id, {**declared(), **(others or {})}, progress)
     state, history = standing(host, id)
     if state.erasure is None:
-        raise Refused("subject.no_request", f"Subject {id} has not asked for erasure; say who took their request in, and when.")
+        raise Refused(
+            "subject.no_request",
+            f"Subject {id} has not asked for erasure; say who took their request in, and under which jurisdiction: give handled_by and "
+            "jurisdiction (--handler, --jurisdiction).",
+        )
     return Done(id, state.erasure, tuple(recorded.topic for recorded in history[before:]))
 
 

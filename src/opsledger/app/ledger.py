@@ -167,6 +167,7 @@ class OpsLedger:
         *checks: str,
         strict: bool = False,
         kept: Mapping[str, str | bytes] | None = None,
+        received: Mapping[str, datetime] | None = None,
         trusted: Sequence[VerifierKey] = (),
         accepted: Sequence[int] = (),
         since: int = 0,
@@ -175,11 +176,14 @@ class OpsLedger:
     ) -> Report:
         """Run checks, by default all, over the log, its seals and its tables.
 
-        `kept` are notes of checkpoints that were kept elsewhere, by name; `trusted` the keys that must have signed them (default:
-        those that the log introduced); `accepted` the positions of restores that are known. `since` leaves out what was sealed before.
-        So many `workers` fold the log anew to compare the tables with.
+        `kept` are notes of checkpoints that were kept elsewhere, by name; `received` is when they came, by a clock of the keeper's;
+        `trusted` the keys that must have signed them (default: those that the log introduced); `accepted` the positions of restores that
+        are known. `since` leaves out the facts up to a position, rounded down to a multiple of 65,536: their seals are then believed.
+        So many `workers` look at the log, and fold it anew to compare the tables with.
         """
-        outside, folding = Outside(kept or {}, trusted, accepted, since, keys=self.keys), executor(workers)
+        times = {name: micros(when) for name, when in (received or {}).items()}
+        outside = Outside(kept or {}, trusted, accepted, since, keys=self.keys, received=times)
+        folding = executor(workers)
         return verify(
             self.store,
             self.tables.tables,

@@ -12,9 +12,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import EnumType
 from functools import lru_cache
 from threading import Lock
-from typing import Any, Concatenate, Final, ParamSpec
+from typing import Any, Concatenate, Final, ParamSpec, get_args, get_type_hints
 
 import msgspec
 from pydantic import ValidationError
@@ -206,9 +207,7 @@ class Recording:
         try:
             facts = tuple(decision(seen.state, moment, **kwargs))
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or error.title
-            raise BadInput("fact.invalid", f"{where}: {first['msg'].removeprefix('Value error, ')}.") from None
+            raise _invalid(error, concept) from None
         except TypeError as error:
             if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
                 raise
@@ -322,6 +321,19 @@ def checked_id(id: str) -> str:
     if not normal or len(normal) > 200 or normal != normal.strip() or any(unicodedata.category(each)[0] == "C" for each in normal):
         raise BadInput("id.malformed", f"{id!r} cannot be an id; use 1 to 200 visible characters without spaces at the ends.")
     return normal
+
+
+def _invalid(error: ValidationError, concept: Concept) -> BadInput:
+    """Return in one sentence what a fact cannot be made of; of a choice that is none, what there is to choose from."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or error.title
+    kind = next((kind for kind in concept.facts if kind.__name__ == error.title), None)
+    hint = None if kind is None else get_type_hints(kind).get(where)
+    choice = next((each for each in (hint, *get_args(hint)) if isinstance(each, EnumType)), None)
+    if choice is not None and first["type"] == "is_instance_of":
+        choices = ", ".join(f"{choice.__name__}.{name}" for name in choice.__members__)
+        return BadInput("fact.invalid", f"{where}: {repr(first['input'])[:40]} is no {choice.__name__}; give one of {choices}.")
+    return BadInput("fact.invalid", f"{where}: {first['msg'].removeprefix('Value error, ')}.")
 
 
 @lru_cache(maxsize=4096)

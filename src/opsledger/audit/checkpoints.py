@@ -6,24 +6,28 @@ they trust, and then only these count.
 
     assurance   L0   self-checked: everything that was checked against lies in the same database
                 L1   a checkpoint that was kept elsewhere fits the log
+                L2   and when it came is known by a clock that is not the log's
     exposed          the facts after the newest checkpoint that does; they could still be rewritten unseen
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from opsledger.audit.findings import Checked
 from opsledger.audit.note import Checkpoint, Note, VerifierKey, open_checkpoint
 from opsledger.errors import BadInput, OpsledgerError, Unproven
 from opsledger.ledger.seals import StoredCheckpoint
+from opsledger.ledger.store import FUTURE_US
+from opsledger.policies.instants import iso
 
 __all__ = [
     "Assurance",
     "Introduced",
     "Kept",
+    "Level",
     "Notes",
     "Superseded",
     "check_kept",
@@ -34,7 +38,7 @@ __all__ = [
     "read_notes",
 ]
 
-Level = Literal["L0", "L1"]
+Level = Literal["L0", "L1", "L2"]
 
 
 class Introduced(NamedTuple):
@@ -47,11 +51,15 @@ class Introduced(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A checkpoint that somebody kept elsewhere: what they call it, usually a file, and the note."""
+    """A checkpoint that somebody kept elsewhere: what they call it, usually a file, and the note; and when it came, by a clock of theirs.
+
+    `received_at` in microseconds; None where nobody noted it.
+    """
 
     name: str
     note: Note
     checkpoint: Checkpoint
+    received_at: int | None = None
 
 
 class Superseded(NamedTuple):
@@ -71,6 +79,7 @@ class Notes(NamedTuple):
     introduced: Sequence[Introduced]
     trusted: Sequence[VerifierKey] = ()
     superseded: Sequence[Superseded] = ()
+    begin: int = 0  # the facts before were left out, as was asked for: no root of so many or fewer was made
 
     @property
     def sizes(self) -> set[int]:
@@ -96,12 +105,20 @@ class Assurance(NamedTuple):
 _MEANING: Final = {
     "L0": "self-checked: all that the log was checked against lies in the same database",
     "L1": "kept outside: a checkpoint that was kept elsewhere fits the log",
+    "L2": "kept outside and timed: a checkpoint that was kept elsewhere fits the log, and when it came is known by another clock",
 }
 
 
-def read_notes(named: Mapping[str, str | bytes], origin: str) -> list[Kept]:
-    """Return notes, by their names, as checkpoints of a log. Raises BadInput naming the one that is none, or another log's."""
-    found = []
+def read_notes(named: Mapping[str, str | bytes], origin: str, received: Mapping[str, int] | None = None) -> list[Kept]:
+    """Return notes, by their names, as checkpoints of a log. Raises BadInput naming the one that is none, or another log's.
+
+    `received` is when each came, where that was noted; one that names no note is refused too.
+    """
+    found, times = [], received or {}
+    for name in times:
+        if name not in named:
+            given = ", ".join(named) or "none"
+            raise BadInput("checkpoint.not_given", f"No note '{name}' was given, and so none came then; those given are: {given}.")
     for name, written in named.items():
         try:
             note = Note.parse(written)
@@ -112,7 +129,7 @@ def read_notes(named: Mapping[str, str | bytes], origin: str) -> list[Kept]:
             raise BadInput(
                 "checkpoint.other_log", f"{name} is a checkpoint of {checkpoint.origin}, and this log is {origin}; give one of it."
             )
-        found.append(Kept(name, note, checkpoint))
+        found.append(Kept(name, note, checkpoint, times.get(name)))
     return found
 
 
@@ -142,6 +159,9 @@ def check_keys(notes: Notes, result: Checked) -> None:
 
 def check_stored(notes: Notes, roots: Mapping[int, bytes], head: int, result: Checked) -> None:
     """Check the checkpoints that the database holds: signature, key and root of each."""
+    if left := sum(stored.size <= notes.begin for stored in notes.stored):
+        which = "1 stored checkpoint ends" if left == 1 else f"{left} stored checkpoints end"
+        result.note(f"{which} at position {notes.begin} or before, where nothing was looked at: not compared with the log.")
     for stored in notes.stored:
         result.count("checkpoints")
         try:
@@ -153,12 +173,16 @@ def check_stored(notes: Notes, roots: Mapping[int, bytes], head: int, result: Ch
         except OpsledgerError as error:
             _find(result, f"The stored checkpoint of {stored.size} facts does not hold: {error.sentence}", stored.size)
             continue
-        _fits(f"The stored checkpoint of {checkpoint.size} facts", checkpoint, roots, head, result)
+        if stored.size > notes.begin:
+            _fits(f"The stored checkpoint of {checkpoint.size} facts", checkpoint, roots, head, result)
 
 
-def check_kept(notes: Notes, roots: Mapping[int, bytes], head: int, result: Checked) -> int:
-    """Check the checkpoints that were kept elsewhere. Returns the size of the largest that fits; 0 where none does."""
-    stored, covered = {each.size: each for each in notes.stored}, 0
+def check_kept(notes: Notes, roots: Mapping[int, bytes], head: int, result: Checked, recorded_at: Callable[[int], int]) -> tuple[int, bool]:
+    """Check the checkpoints that were kept elsewhere. Returns the size of the largest that fits, and whether it is known when it came.
+
+    `recorded_at` tells when the fact at a position claims to have been recorded. 0 where none fits.
+    """
+    stored, covered, timed = {each.size: each for each in notes.stored}, 0, False
     for kept in notes.kept:
         result.count("kept checkpoints")
         size = kept.checkpoint.size
@@ -175,6 +199,9 @@ def check_kept(notes: Notes, roots: Mapping[int, bytes], head: int, result: Chec
                 position=size,
             )
             continue
+        if 0 < size <= notes.begin:
+            result.leave(f"{kept.name} ends at position {size}, where nothing was looked at; verify without a position to begin from.")
+            continue
         if not _fits(kept.name, kept.checkpoint, roots, head, result):
             continue
         if size and size not in stored:
@@ -183,8 +210,9 @@ def check_kept(notes: Notes, roots: Mapping[int, bytes], head: int, result: Chec
                 f"{kept.name} was signed at position {size}, and the database no longer holds it: its checkpoints were cut back.",
                 size,
             )
-        covered = max(covered, size)
-    return covered
+        in_time = size > 0 and _came_later(kept, recorded_at(size), result)
+        covered, timed = max((covered, timed), (size, in_time))
+    return covered, timed
 
 
 def describe(level: Level) -> str:
@@ -225,6 +253,23 @@ def _fits(name: str, checkpoint: Checkpoint, roots: Mapping[int, bytes], head: i
             size,
             said,
             made,
+        )
+        return False
+    return True
+
+
+def _came_later(kept: Kept, recorded_at: int, result: Checked) -> bool:
+    """Return whether a note came after all that it covers was recorded, as it must; False too where nobody noted when it came."""
+    if kept.received_at is None:
+        return False
+    if recorded_at > kept.received_at + FUTURE_US:
+        result.find(
+            f"{kept.name} came at {iso(kept.received_at)}, and position {kept.checkpoint.size}, which it covers, claims to have been "
+            f"recorded at {iso(recorded_at)}: the ledger's clock was ahead.",
+            position=kept.checkpoint.size,
+            column="recorded_at",
+            expected=f"{iso(kept.received_at + FUTURE_US)} or earlier",
+            found=iso(recorded_at),
         )
         return False
     return True

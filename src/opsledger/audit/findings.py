@@ -75,6 +75,16 @@ class Checked:
         """Add what is as it is for a reason that the log gives, or what was not looked at and why; it is no finding."""
         self.noted.append(sentence)
 
+    def add(self, part: Checked) -> None:
+        """Add what a part of the check came to, as if it had been found here."""
+        for name in ("findings", "undecided", "restated"):
+            kept = getattr(self, name)
+            kept += getattr(part, name)[: _KEPT - len(kept)]
+        self.found, self.left, self.moved = self.found + part.found, self.left + part.left, self.moved + part.moved
+        self.noted += part.noted
+        for what, more in part.looked_at.items():
+            self.count(what, more)
+
     def count(self, what: str, more: int = 1) -> None:
         """Add to how much was looked at."""
         self.looked_at[what] = self.looked_at.get(what, 0) + more

@@ -18,9 +18,10 @@ leaf would begin with another tag.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import Final, NamedTuple
+from itertools import repeat
+from typing import Any, Final, NamedTuple
 
 from opsledger.errors import BadInput
 from opsledger.ledger.envelope import Row
@@ -30,9 +31,15 @@ __all__ = ["Leaf", "LeafWriter", "read_leaf"]
 _TAG: Final = b"opsledger/leaf/v1\n"
 _LENGTH: Final = struct.Struct(">i")
 _FIXED: Final = struct.Struct(">5q9i")
+_BARE: Final = struct.Struct(">5q5i16s")  # the same where the last four texts are missing
+_MISSING: Final = b"\xff" * 16
 _NUMBERS: Final = 5
 _REQUIRED: Final = 5  # texts that every fact has; the other four may be missing
 _DIGEST_SIZE: Final = 32
+_digest: Final = type(sha256()).digest
+
+Columns = Row | tuple[Any, ...]
+"""A row of the log, or its columns in their order."""
 
 
 class Leaf(NamedTuple):
@@ -64,19 +71,42 @@ class LeafWriter:
         self._prefix = _TAG + _LENGTH.pack(len(name)) + name
         self._hashed = b"\x00" + self._prefix
 
-    def data(self, row: Row) -> bytes:
+    def data(self, row: Columns) -> bytes:
         """Return the bytes of a row's leaf. Raises BadInput where a column holds what cannot be in it."""
         return self._prefix + self._body(row)
 
-    def hash(self, row: Row) -> bytes:
+    def hash(self, row: Columns) -> bytes:
         """Return the hash of a row's leaf, as it stands in the tree."""
         return sha256(self._hashed + self._body(row)).digest()
 
-    def hashes(self, rows: Iterable[Row]) -> list[bytes]:
-        """Return the hashes of the leaves of rows."""
-        return list(map(self.hash, rows))
+    def hashes(self, rows: Sequence[Columns]) -> list[bytes]:
+        """Return the hashes of the leaves of rows, which may be plain tuples. Raises BadInput where one of them has none.
 
-    def _body(self, row: Row) -> bytes:
+        Column by column, which takes half the time: what is done for each row is done by functions written in C.
+        """
+        if not rows:
+            return []
+        position, stream, version, topic, revision, state, happened, recorded, actor, role, command, *optional = zip(*rows, strict=True)
+        texts: list[Iterable[str]] = [stream, topic, actor, role, command]
+        lengths: list[Iterable[Any]] = [map(len, text) for text in texts]
+        form = _FIXED if any(column.count(None) < len(rows) for column in optional) else _BARE
+        try:
+            for column in optional if form is _FIXED else ():
+                texts.append(["" if text is None else text for text in column])
+                lengths.append([-1 if text is None else len(text) for text in column])
+            if form is _BARE:
+                lengths.append(repeat(_MISSING))
+            joined = list(map("".join, zip(*texts, strict=True)))
+            if not "".join(joined).isascii():  # a character is not a byte
+                return list(map(self.hash, rows))
+            fixed = map(form.pack, position, version, revision, happened, recorded, *lengths)
+            digests = map(_digest, map(sha256, state))
+            bodies = zip(repeat(self._hashed), fixed, map(str.encode, joined), digests, strict=False)
+            return list(map(_digest, map(sha256, map(b"".join, bodies))))
+        except (TypeError, struct.error):
+            return list(map(self.hash, rows))  # which says of which row
+
+    def _body(self, row: Columns) -> bytes:
         position, stream, version, topic, revision, state, happened, recorded, actor, role, command, correlation, cause, source, named = row
         try:
             text = "".join(

@@ -19,7 +19,7 @@ from opsledger.audit.note import Checkpoint, Note, Signer, sign_note
 from opsledger.audit.tiles import WIDTH, StoredTile, Tile, TileBuilder, TileTree
 from opsledger.errors import KeysError, Unknown, Unproven
 from opsledger.ledger.seals import Seals, StoredCheckpoint
-from opsledger.ledger.store import Store, pages
+from opsledger.ledger.store import Store
 
 __all__ = ["Progress", "SealedTiles", "add_leaves", "origin_of", "sealed_tree", "sign"]
 
@@ -56,14 +56,24 @@ def sealed_tree(seals: Seals, size: int) -> TileTree:
 
 
 def add_leaves(store: Store, seals: Seals, *, until: int | None = None, progress: Progress | None = None) -> int:
-    """Add the facts that are not sealed yet, up to position `until` (default: the head). Returns how many facts are sealed then."""
+    """Add the facts that are not sealed yet, up to position `until` (default: the head). Returns how many facts are sealed then.
+
+    Raises Unproven where a position is missing: a tree over the others would say that they stand where they do not.
+    """
     writer = LeafWriter(origin_of(store))
     head = store.head().position if until is None else until
     while (size := seals.size()) < head:
         builder = TileBuilder.resume(SealedTiles(seals), size)
-        for rows in pages(store, size, head, _AT_ONCE):
+        for first in range(size, head, _AT_ONCE):
+            stop = min(first + _AT_ONCE, head)
+            leaves = [leaf for rows in store.scan(first, stop) for leaf in writer.hashes(rows)]
+            if len(leaves) != stop - first:
+                raise Unproven(
+                    "seal.missing",
+                    f"The log holds {len(leaves)} facts of the positions {first + 1} to {stop}, so they are not sealed; verify it.",
+                )
             before = {stored.tile.level: stored for stored in builder.partial()}
-            full = builder.extend(writer.hashes(rows))
+            full = builder.extend(leaves)
             if not seals.add(_added(before, full, builder.partial())):
                 break  # somebody else seals: see how far they are
             if progress is not None:

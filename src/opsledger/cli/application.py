@@ -1,7 +1,7 @@
 """The program: its modules of commands, and what becomes of errors.
 
 Exit codes: 0 done, 1 findings, 2 it could not be done (one sentence on stderr says why), 130 interrupted.
-A module of commands has `commands`, a Typer application; it is added here by its name.
+A module of commands has `commands`, a Typer application, or adds to the group of another module; it is listed here by its name.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _MODULES: Final = (
     "replaying",
     "reading",
     "reporting",
+    "reporting_operations",
     "proving",
     "sealing",
     "governing",
@@ -91,4 +92,5 @@ app: Final = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for name in _MODULES:
-    app.add_typer(import_module(f"opsledger.cli.{name}").commands)
+    if (added := getattr(import_module(f"opsledger.cli.{name}"), "commands", None)) is not None:
+        app.add_typer(added)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, fields
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from opsledger.cli.opening import LedgerOption, WorkersOption, built_tables, content, opened, workers_for
+from opsledger.cli.opening import LedgerOption, WorkersOption, built_tables, content, instant, opened, workers_for
 from opsledger.cli.output import Format, FormatOption, cell, counted, plain, printable, show, written
 from opsledger.cli.progress import progress
-from opsledger.errors import OpsledgerError
+from opsledger.errors import BadInput, OpsledgerError
 from opsledger.policies.instants import moment
 
 if TYPE_CHECKING:
@@ -30,25 +31,40 @@ _TOLD: Final = ("position", "stream", "version", "topic", "occurred_at", "record
 _FIRST: Final = 20
 _SHOWN: Final = ("position", "version", "topic", "occurred_at", "recorded_at", "recorded_by", "role", "fact")
 
+ChecksArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[CHECK]...", help="integrity, checkpoints, continuity, reviews, parts, fold, promises, projections, closes, keys; or all."
+    ),
+]
+ReceivedOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FILE=TIME", help="When a note that you kept came to you, by a clock of yours; may be repeated."),
+]
+SinceOption = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        metavar="P",
+        help="Integrity: leave out the facts up to this position, rounded down to a multiple of 65,536, whose seals are then believed.",
+    ),
+]
+
 
 @commands.command(rich_help_panel=_PANEL)
 def verify(
-    checks: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[CHECK]...", help="integrity, checkpoints, continuity, parts, fold, promises, projections, closes, keys; or all."
-        ),
-    ] = None,
+    checks: ChecksArgument = None,
     checkpoint: Annotated[
         list[Path] | None, typer.Option("--checkpoint", metavar="FILE", help="A note that you kept elsewhere; may be repeated.")
     ] = None,
     key: Annotated[
         list[str] | None, typer.Option("--key", metavar="VKEY", help="A verifier key that you trust, name+id+key; may be repeated.")
     ] = None,
+    received: ReceivedOption = None,
     accept_restore: Annotated[
         list[int] | None, typer.Option("--accept-restore", metavar="P", help="The position of a restore that you know of.")
     ] = None,
-    since: Annotated[int, typer.Option(min=0, metavar="P", help="Integrity: leave out what was sealed long before this position.")] = 0,
+    since: SinceOption = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Validate every fact again as when it was made.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing when all is well.")] = False,
@@ -78,6 +94,7 @@ def verify(
             *(checks or ()),
             strict=strict,
             kept=kept,
+            received=dict(map(_received, received or ())),
             trusted=trusted,
             accepted=accept_restore or (),
             since=since,
@@ -90,6 +107,17 @@ def verify(
         for line in report.lines():
             typer.echo(printable(line))
     raise typer.Exit(report.code)
+
+
+def _received(said: str) -> tuple[str, datetime]:
+    """Return the name of a note's file, and when it came."""
+    name, equals, time = said.rpartition("=")
+    when = instant(time) if equals else None
+    if when is None:
+        raise BadInput(
+            "checkpoint.received", f"'{said}' does not say when a note came; write FILE=TIME, for example a.note=2026-03-02T09:00Z."
+        )
+    return Path(name).name, when
 
 
 def _workers(host: OpsLedger, given: int | None) -> int:

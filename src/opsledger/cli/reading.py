@@ -10,7 +10,7 @@ import typer
 
 from opsledger.cli.opening import LedgerOption, built_tables, opened
 from opsledger.cli.output import Format, FormatOption, show
-from opsledger.errors import BadInput, Unknown
+from opsledger.errors import BadInput
 
 if TYPE_CHECKING:
     from opsledger.projections.kinds import View
@@ -34,7 +34,9 @@ def tables(
     if name is not None:
         described = declared.get(name) or views.get(name)
         if described is None:
-            raise Unknown("tables.unknown", f"There is no table '{name}'; there are {', '.join(sorted([*declared, *views]))}.")
+            from opsledger.replay.tables import no_table
+
+            raise no_table(name, [*declared, *views])
         rows: list[dict[str, Any]] = [
             {"column": column.name, "kind": column.kind, "key": column.name in described.key or None, "meaning": column.doc}
             for column in described.columns

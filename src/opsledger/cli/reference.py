@@ -1,4 +1,4 @@
-"""The pages of docs/reference, written from the declarations: commands, tables, facts, policy.
+"""The pages of docs/reference, written from the declarations: commands, tables, facts, policy, key figures.
 
     python -m opsledger.cli.reference docs/reference
 
@@ -28,7 +28,7 @@ from opsledger.domain.fact import FactType, Sealed, fact_types
 from opsledger.domain.plugins import load_concepts
 from opsledger.policies.duration import Seconds
 from opsledger.policies.operating_model import OperatingModel, unused
-from opsledger.projections.catalog import projections, views
+from opsledger.projections.catalog import kpis, projections, views
 from opsledger.projections.kinds import View
 from opsledger.projections.table import Table
 
@@ -42,7 +42,7 @@ _DURATION: Final = get_args(Seconds)[1]
 def pages() -> dict[str, str]:
     """Return the pages by their file names."""
     load_concepts()
-    made = {"commands.md": _commands(), "tables.md": _tables(), "facts.md": _facts(), "policy.md": _policy()}
+    made = {"commands.md": _commands(), "tables.md": _tables(), "facts.md": _facts(), "policy.md": _policy(), "kpis.md": _kpis()}
     return {name: "\n".join(lines).rstrip() + "\n" for name, lines in made.items()}
 
 
@@ -51,6 +51,18 @@ def write(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def _kpis() -> Iterator[str]:
+    yield from ("# Key figures", "", _MADE, "")
+    yield (
+        "Rows of the view `kpi`: each figure is numerator / denominator, two exact integers, by scope and period. Where there is nothing "
+        "to divide by, both are null and `null_reason` says why."
+    )
+    yield ""
+    yield from _table(
+        ("figure", "what it is", "unit", "version"), [(f"`{each.name}`", each.doc, each.unit, str(each.version)) for each in kpis()]
+    )
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -11,16 +11,18 @@ from opsledger.cli.opening import LedgerOption, built_tables, opened
 from opsledger.cli.output import Format, FormatOption, length, say, show
 from opsledger.errors import BadInput
 
-__all__ = ["commands"]
+__all__ = ["MonthOption", "commands", "month_of", "percent", "report", "rows_of", "show_rows"]
 
 commands = typer.Typer()
-_report = typer.Typer(no_args_is_help=True, help="Sum up: promises kept, the queue of open tickets, incidents, the backlog.")
-commands.add_typer(_report, name="report", rich_help_panel="Read")
+report = typer.Typer(no_args_is_help=True, help="Sum up: promises kept, open tickets, incidents, availability, changes, the backlog.")
+commands.add_typer(report, name="report", rich_help_panel="Read")
 
 MonthOption = Annotated[str | None, typer.Option("--month", metavar="MONTH", help="Only this month, such as 2026-03.")]
 PriorityOption = Annotated[str | None, typer.Option("--priority", help="Only this priority: critical, high, medium or low.")]
 
 SeverityOption = Annotated[str | None, typer.Option("--severity", "--priority", help="Only this severity: critical, high, medium or low.")]
+
+ServiceOption = Annotated[str, typer.Option("--service", metavar="ID", help="Only incidents that affected this service.")]
 
 _SLA: Final = ("month", "priority", "metric", "met", "breached", "overdue", "running", "cancelled")
 _QUEUE: Final = ("ticket_id", "priority", "level", "status", "assignee_group", "next_metric", "next_due_at")
@@ -29,58 +31,62 @@ _FIGURES: Final = {"ttd": "time to detect", "tta": "time to acknowledge", "ttm":
 _BACKLOG: Final = ("day", "entered", "ended", "open_at_end")
 
 
-@_report.command()
+@report.command()
 def sla(
     month: MonthOption = None, priority: PriorityOption = None, ledger: LedgerOption = None, format: FormatOption = Format.TABLE
 ) -> None:
     """Print which share of the promises to customers was kept, by month, priority and metric; months without any are left out."""
-    rows = _rows(ledger, "sla_compliance", month=_month(month), priority=_priority(priority))
+    rows = rows_of(ledger, "sla_compliance", month=month_of(month), priority=_priority(priority))
     rows = [row for row in rows if row["judged"] or row["running"] or row["cancelled"]]
     worst_first = _priorities()
     rows.sort(key=lambda row: (row["month"], worst_first.index(row["priority"]), row["metric"]))
     if format is Format.TABLE:
-        told = [{**row, "attainment": _percent(row["attainment_bp"]) or f"({row['null_reason']})"} for row in rows]
-        _show(told, (*_SLA, "attainment"), format)
+        told = [{**row, "attainment": percent(row["attainment_bp"]) or f"({row['null_reason']})"} for row in rows]
+        show_rows(told, (*_SLA, "attainment"), format)
     else:
-        _show(rows, (*_SLA, "attainment_bp", "null_reason"), format)
+        show_rows(rows, (*_SLA, "attainment_bp", "null_reason"), format)
 
 
-@_report.command()
+@report.command()
 def queue(priority: PriorityOption = None, ledger: LedgerOption = None, format: FormatOption = Format.TABLE) -> None:
     """Print the open tickets, the one whose next promise is due first, first."""
-    rows = _rows(ledger, "support_queue", priority=_priority(priority))
+    rows = rows_of(ledger, "support_queue", priority=_priority(priority))
     rows.sort(key=lambda row: (row["left_s"] is None, row["left_s"], row["ticket_id"]))
     if format is Format.TABLE:
         told = [{**row, "left": length(row["left_s"]), "age": length(row["age_s"])} for row in rows]
-        _show(told, (*_QUEUE, "left", "age", "overdue"), format)
+        show_rows(told, (*_QUEUE, "left", "age", "overdue"), format)
     else:
-        _show(rows, (*_QUEUE, "left_s", "age_s", "overdue"), format)
+        show_rows(rows, (*_QUEUE, "left_s", "age_s", "overdue"), format)
 
 
-@_report.command()
+@report.command()
 def incidents(
-    month: MonthOption = None, severity: SeverityOption = None, ledger: LedgerOption = None, format: FormatOption = Format.TABLE
+    month: MonthOption = None,
+    severity: SeverityOption = None,
+    service: ServiceOption = "*",
+    ledger: LedgerOption = None,
+    format: FormatOption = Format.TABLE,
 ) -> None:
     """Print how fast incidents were detected, acknowledged, mitigated and resolved, and how often they came, by month and severity.
 
     Months without any are left out.
     """
-    rows = _rows(ledger, "incident_kpi_month", month=_month(month), severity=_priority(severity))
+    rows = rows_of(ledger, "incident_kpi_month", month=month_of(month), severity=_priority(severity), service_id=service)
     rows = [row for row in rows if row["resolved"] or row["failures"]]
     worst_first = _priorities()
     rows.sort(key=lambda row: (row["month"], worst_first.index(row["severity"])))
     if format is Format.TABLE:
-        _show((figure for row in rows for figure in _figures(row)), _INCIDENTS, format)
+        show_rows((figure for row in rows for figure in _figures(row)), _INCIDENTS, format)
     else:
-        _show(rows, list(rows[0]) if rows else ["month", "severity"], format)
+        show_rows(rows, list(rows[0]) if rows else ["month", "severity"], format)
 
 
-@_report.command()
+@report.command()
 def backlog(month: MonthOption = None, ledger: LedgerOption = None, format: FormatOption = Format.TABLE) -> None:
     """Print how many tickets came in, ended and lay open, day by day."""
-    wanted = _month(month) or ""
-    rows = [row for row in _rows(ledger, "backlog_day") if row["day"].startswith(wanted)]
-    _show(rows, _BACKLOG, format)
+    wanted = month_of(month) or ""
+    rows = [row for row in rows_of(ledger, "backlog_day") if row["day"].startswith(wanted)]
+    show_rows(rows, _BACKLOG, format)
 
 
 def _figures(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -96,19 +102,22 @@ def _figures(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {**which, "figure": row["null_reason"] or row["mtbf_null_reason"], "n": 0}
 
 
-def _rows(ledger: str | None, view: str, **where: Any) -> list[dict[str, Any]]:
+def rows_of(ledger: str | None, view: str, **where: Any) -> list[dict[str, Any]]:
+    """Return the rows of a table or view whose columns equal what is given; None: whatever they are."""
     with opened(ledger) as host:
         return built_tables(host).select(view, **{name: value for name, value in where.items() if value is not None})
 
 
-def _show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], format: Format) -> None:
+def show_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], format: Format) -> None:
+    """Print rows, or say that there are none."""
     made = list(rows)
     show(made, columns, format)
     if not made:
         say("There is nothing to report; look at the month and the priority, or at whether anything was recorded.")
 
 
-def _month(text: str | None) -> str | None:
+def month_of(text: str | None) -> str | None:
+    """Return a month as it was asked for. Refuses what is none."""
     if text is None:
         return None
     year, dash, month = text.partition("-")
@@ -130,5 +139,6 @@ def _priority(text: str | None) -> str | None:
     return text
 
 
-def _percent(basis_points: int | None) -> str | None:
+def percent(basis_points: int | None) -> str | None:
+    """Return basis points as a person reads a percentage; None as nothing."""
     return None if basis_points is None else f"{basis_points // 100}.{basis_points % 100:02d} %"

@@ -9,6 +9,7 @@ import typer
 
 from opsledger.cli.output import Format, say, show
 from opsledger.cli.progress import progress
+from opsledger.cli.reporting_operations import uptime_told
 from opsledger.errors import BadInput
 
 __all__ = ["commands"]
@@ -19,6 +20,8 @@ _PANEL: Final = "Show"
 _LOG: Final = "ops.db"
 _SLA: Final = ("priority", "metric", "met", "breached", "overdue", "running", "attainment")
 _QUEUE: Final = ("ticket_id", "priority", "level", "status", "next_metric", "next_due_at", "left_s", "overdue")
+_UPTIME: Final = ("service_id", "target", "uptime", "met", "down", "budget_left", "planned")
+_CHANGES: Final = ("category", "itil_type", "requested", "implemented", "successful", "failed", "backed_out", "success")
 _INCIDENTS: Final = ("month", "severity", "resolved", "ttd_median_s", "tta_median_s", "ttm_median_s", "ttr_median_s", "ttr_p90_s")
 
 
@@ -69,10 +72,21 @@ def demo(
         show(queue[:8], _QUEUE, Format.TABLE)
         typer.echo("\n6. Incidents of the last quarter, medians in seconds")
         months = [row["month"] for row in tables.select("month")[-4:]]
-        show([row for row in tables.select("incident_kpi_month") if row["month"] in months and row["resolved"]], _INCIDENTS, Format.TABLE)
+        rows = tables.select("incident_kpi_month", service_id="*")
+        show([row for row in rows if row["month"] in months and row["resolved"]], _INCIDENTS, Format.TABLE)
+        typer.echo("\n7. Availability in the month, by what the objectives promise")
+        show([uptime_told(row) for row in tables.select("sla_month", month=month)], _UPTIME, Format.TABLE)
+        typer.echo("\n8. Changes of the month")
+        made = [row for row in tables.select("change_kpi_month", month=month) if row["requested"] and row["category"] != "*"]
+        show([{**row, "success": _percent(row["success_bp"])} for row in made], _CHANGES, Format.TABLE)
     typer.echo("\nGo on, for example with:")
     ours = f"--ledger {url}"
-    for words in ("report sla --month 2025-11", f"explain sla_compliance {month} high first_response", "select ticket priority=critical"):
+    for words in (
+        "report sla --month 2025-11",
+        f"explain sla_compliance {month} high first_response",
+        "explain sla_month platform 2025-06",
+        "report availability --target 99.5",
+    ):
         typer.echo(f"  opsledger {words} {ours}")
     raise typer.Exit(report.code)
 

@@ -21,7 +21,7 @@ from types import NoneType, UnionType
 from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from opsledger.domain.fact import fact_type
-from opsledger.domain.recorded import Recorded, in_business_order, until
+from opsledger.domain.recorded import Recorded, in_business_order, observed_alone, until
 from opsledger.errors import Refused, Unknown
 from opsledger.policies.clocks import Clocks, run
 from opsledger.policies.instants import micros, moment
@@ -75,8 +75,11 @@ _BY_STATE: Final[dict[type, Concept]] = {}
 _OBSERVERS: Final[dict[str, Callable[..., Any]]] = {}
 
 
-def concept(name: str, *, signals: Signals | None = None) -> Callable[[F], F]:
-    """Declare a concept by its `evolve`, whose annotations name the state and the facts."""
+def concept(name: str, *, signals: Signals | None = None, observed: bool = False) -> Callable[[F], F]:
+    """Declare a concept by its `evolve`, whose annotations name the state and the facts.
+
+    `observed`: its streams hold observations, which come in any order; nothing begins with the first to be recorded.
+    """
 
     def declare(evolve: F) -> F:
         hints = get_type_hints(evolve)
@@ -93,6 +96,8 @@ def concept(name: str, *, signals: Signals | None = None) -> Callable[[F], F]:
         for each in made.facts:
             fact_type(each)
         _CONCEPTS[name] = _BY_STATE[made.state] = made
+        if observed:
+            observed_alone(name)
         return evolve
 
     return declare

@@ -8,34 +8,22 @@ Source: Operating Model, "Service Level Agreements". A version is never changed;
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from opsledger.domain.concept import SYSTEM, Moment, another, concept, starts
-from opsledger.domain.fact import At, fact, part
+from opsledger.domain.fact import At, fact
+from opsledger.domain.months import Months, months_of
 from opsledger.errors import Refused
 from opsledger.policies import documents
-from opsledger.policies.instants import DAY_S, micros
+from opsledger.policies.instants import micros
 from opsledger.policies.known import PublishedModel
 from opsledger.policies.operating_model import OperatingModel
-from opsledger.policies.zones import VERSION, local_time
 
 __all__ = ["NAME", "Months", "Policy", "Published", "evolve", "publish", "published_model", "reference"]
 
 NAME: Final = "operating-model"
 """Id of the one operating model."""
-
-_YEARS: Final = (2000, 2051)
-
-
-@part
-class Months:
-    """When the calendar months of the reporting zone begin, so that no table asks a tz database for them."""
-
-    zone: str
-    first: str  # for example 2000-01
-    starts: tuple[int, ...]  # UTC seconds since the epoch, one more than there are months
-    tz_version: str
 
 
 @fact("policy.published", at="published_at")
@@ -106,7 +94,7 @@ def publish(
         effective_from=effective,
         document=text,
         digest=documents.digest(text),
-        months=_months(model.reporting.month_zone),
+        months=months_of(model.reporting.month_zone),
         proposed_by=proposed_by,
         approved_by=approved_by,
         reason=reason,
@@ -114,17 +102,10 @@ def publish(
     return (published,)
 
 
-def _months(zone: str) -> Months:
-    edges = [datetime(year, month, 1, tzinfo=UTC) for year in range(_YEARS[0], _YEARS[1]) for month in range(1, 13)]
-    readings = [int(edge.timestamp()) for edge in [*edges, datetime(_YEARS[1], 1, 1, tzinfo=UTC)]]
-    local = local_time(zone, readings[0] - 2 * DAY_S, readings[-1] + 2 * DAY_S)
-    return Months(zone=zone, first=f"{_YEARS[0]}-01", starts=tuple(map(local.first, readings)), tz_version=VERSION)
-
-
 def published_model(position: int, name: str, event: Published) -> PublishedModel:
     """Return the model that a fact published, under its reference: name, version and the start of its digest."""
     model = documents.restored(OperatingModel, event.document)
-    return PublishedModel(reference(name, event), position, micros(event.effective_from), model)
+    return PublishedModel(reference(name, event), position, micros(event.effective_from), model, event.months.known())
 
 
 def reference(name: str, event: Published) -> str:

@@ -7,14 +7,22 @@ wrote it and in answer to what.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from opsledger.domain.fact import fact_type
 from opsledger.policies.instants import micros
 
-__all__ = ["Recorded", "business_times", "corrections", "in_business_order", "is_correction", "until"]
+__all__ = ["Recorded", "business_times", "corrections", "in_business_order", "is_correction", "observed_alone", "until"]
+
+_OBSERVED: Final[set[str]] = set()
+"""Concepts whose streams hold observations, none of which begins anything."""
+
+
+def observed_alone(concept: str) -> None:
+    """Say that the streams of a concept hold observations: the first to be recorded need not be the first that was made."""
+    _OBSERVED.add(concept)
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
@@ -58,12 +66,15 @@ def corrections(facts: Iterable[Recorded]) -> dict[int, int]:
 
 
 def business_times(facts: Sequence[Recorded]) -> list[int]:
-    """Return when each fact of a stream happened, corrected; none before the first, with which the thing begins."""
+    """Return when each fact of a stream happened, corrected; none before the first, with which the thing begins.
+
+    Where a stream holds observations alone, nothing begins with the first of them, and each counts at its own time.
+    """
     if not facts:
         return []
     right = corrections(facts)
     times = [right.get(recorded.position, recorded.occurred_at) for recorded in facts]
-    return [max(time, times[0]) for time in times]
+    return times if facts[0].concept in _OBSERVED else [max(time, times[0]) for time in times]
 
 
 def in_business_order(facts: Sequence[Recorded]) -> list[Recorded]:
@@ -81,7 +92,7 @@ def until(facts: Sequence[Recorded], effective_at: int) -> list[Recorded]:
     Corrections say what is known rather than what happened, and are kept; nothing is kept of a thing that had not begun.
     """
     times = business_times(facts)
-    if not times or times[0] > effective_at:
+    if not times or (times[0] > effective_at and facts[0].concept not in _OBSERVED):
         return []
     return [recorded for recorded, time in zip(facts, times, strict=True) if time <= effective_at or is_correction(recorded)]
 

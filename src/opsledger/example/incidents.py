@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from opsledger.domain import incident
+from opsledger.example.changes import mend
+from opsledger.example.platform import outage_of, put_right
 from opsledger.example.simulation import Desk, Life
 
 __all__ = ["break_down"]
 
 ENGINEERS: Final = ("u-hal", "u-ida", "u-jon", "u-kim")
-SERVICES: Final = ("svc-api", "svc-auth", "svc-documents", "svc-reports", "svc-search")
+SERVICES: Final = ("api", "database", "documents", "platform", "web")
 CAUSES: Final = (
     ("capacity", "The queue filled up."),
     ("change", "A setting was lost in the release."),
@@ -21,16 +23,19 @@ CAUSES: Final = (
 
 def break_down(desk: Desk, number: int, at: datetime, *, severe: bool) -> None:
     """Let something break at an instant; `severe` is what a bad day brings."""
-    desk.begin(at, _life(desk, f"INC-{number:03d}", at, severe=severe))
+    desk.begin(at, _life(desk, f"INC-{number:03d}", number, at, severe=severe))
 
 
-def _life(desk: Desk, id: str, began: datetime, *, severe: bool) -> Life:
+def _life(desk: Desk, id: str, number: int, began: datetime, *, severe: bool) -> Life:
     random = desk.random
+    affected = ("api", "platform") if severe else (random.choice(SERVICES),)
+    suffers = random.expovariate(1 / (5400 if severe else 1800))
     severity: incident.Severity = "critical" if severe else random.choice(("high", "medium", "low"))
     source: incident.DetectionSource = random.choices(("monitoring", "customer", "proactive", "third_party"), weights=(6, 3, 1, 1))[0]
     commander, engineer = random.sample(ENGINEERS, 2)
+    if severity in ("critical", "high"):
+        outage_of(desk, affected, began, timedelta(seconds=suffers))
     yield random.uniform(60, 600) if source == "monitoring" else random.uniform(600, 3600)
-    affected = tuple(random.sample(SERVICES, 2 if severe else 1))
     known = began if source == "monitoring" else None
     desk.record(
         "monitoring" if source == "monitoring" else "u-ana",
@@ -55,7 +60,9 @@ def _life(desk: Desk, id: str, began: datetime, *, severe: bool) -> Life:
     if known is None:
         yield random.uniform(300, 1800)
         desk.record(engineer, "operations", incident.state_impact, id, impact_started_at=began)
-    yield random.expovariate(1 / (5400 if severe else 3600))
+    if severe:
+        mend(desk, number, id, desk.now + timedelta(seconds=600))
+    yield max(60.0, suffers - (desk.now - began).total_seconds())
     category, cause = random.choice(CAUSES)
     desk.record(engineer, "operations", incident.identify_root_cause, id, cause=cause, category=category)
     desk.record(engineer, "operations", incident.mitigate, id, action="Traffic was moved away.")
@@ -99,6 +106,8 @@ def _learn(desk: Desk, id: str, commander: str, began: datetime, *, severe: bool
 def _put_right(desk: Desk, id: str, commander: str, began: datetime) -> Life:
     """The review finds that it began earlier than was thought; two people put the start right."""
     yield 3600
+    if desk.now.month == 10:
+        put_right(desk, "api", began, began + timedelta(minutes=12))
     desk.commit()
     facts = [each for each in desk.history(f"incident:{id}") if getattr(each.fact, "impact_started_at", None) == began]
     if facts:

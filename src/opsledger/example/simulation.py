@@ -54,6 +54,7 @@ class Desk:
         self._order = count()
         self._batch: BatchHandle | None = None
         self._watched: dict[str, datetime] = {}
+        self.outages: list[tuple[str, datetime, datetime]] = []  # which service could not answer, from when until when
 
     @property
     def now(self) -> datetime:

@@ -9,7 +9,10 @@ from datetime import datetime, timedelta
 from opsledger.app import OpsLedger
 from opsledger.domain import calendar, ledger, policy
 from opsledger.domain.concept import SYSTEM
+from opsledger.example import platform
+from opsledger.example.changes import Calendar
 from opsledger.example.incidents import break_down
+from opsledger.example.requests import measured_day
 from opsledger.example.simulation import Clock, Desk
 from opsledger.example.tickets import LEADS, Support, arrivals
 from opsledger.policies import documents
@@ -34,13 +37,18 @@ def write(
     host = OpsLedger.create(url, simulated=True, clock=clock, ledger_id=f"{seed:032x}")
     desk = Desk(host, clock, seed)
     support = Support(desk, customers=max(10, round(per_day * 8)))
+    changes = Calendar(desk)
     _decide(desk)
+    desk.schedule(BEGINS, lambda: platform.begin(desk))
+    desk.schedule(at("2025-12-01T09:00:00Z"), changes.declare_freeze)
     ends = BEGINS + timedelta(days=days)
     for number in range(days):
         day = BEGINS + timedelta(days=number)
-        desk.schedule(day, lambda day=day: _plan(desk, support, day, per_day))  # type: ignore[misc]  # a loop's own day
+        desk.schedule(day, lambda day=day: _plan(desk, support, changes, day, per_day))  # type: ignore[misc]  # a loop's own day
 
     def each_day(now: datetime) -> None:
+        desk.commit()
+        measured_day(desk, now - timedelta(days=1))
         desk.record(SYSTEM, "system", ledger.close_day, "self")
         if progress is not None:
             progress((now - BEGINS).days, days)
@@ -49,8 +57,12 @@ def write(
     return host
 
 
-def _plan(desk: Desk, support: Support, day: datetime, per_day: float) -> None:
-    """Let the requests of a day come in, and things break; on a bad day many come with the same request."""
+def _plan(desk: Desk, support: Support, changes: Calendar, day: datetime, per_day: float) -> None:
+    """Let the requests of a day come in, changes be made, and things break; on a bad day many come with the same request."""
+    platform.probe_day(desk, day)
+    changes.plan(day)
+    if day.day == 1:
+        platform.plan_month(desk, day)
     for when in arrivals(desk.random, day, per_day):
         support.open(at=when)
     number = (day - BEGINS).days

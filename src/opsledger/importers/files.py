@@ -12,25 +12,30 @@ from typing import IO, Final
 
 from opsledger.errors import BadInput
 
-__all__ = ["lines", "sha256"]
+__all__ = ["Unreadable", "lines", "sha256"]
 
 
 def _plain(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-_OPENERS: Final[dict[str, Callable[[Path], IO[bytes] | gzip.GzipFile]]] = {
-    ".csv": _plain,
-    ".csv.xz": lzma.open,
-    ".csv.gz": gzip.open,
-}
+_OPENERS: Final[dict[str, Callable[[Path], IO[bytes] | gzip.GzipFile]]] = {"": _plain, ".xz": lzma.open, ".gz": gzip.open}
 
 
-def lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a .csv, .csv.xz or .csv.gz file, each with its end. Raises BadInput where it cannot be read."""
-    opener = next((made for ending, made in _OPENERS.items() if path.name.lower().endswith(ending)), None)
+class Unreadable(Exception):  # not an error: its row is listed
+    """A column, or with None the whole line, cannot be read."""
+
+    def __init__(self, column: str | None = None) -> None:
+        super().__init__(column)
+        self.column = column
+
+
+def lines(path: Path, kind: str = ".csv") -> Iterator[bytes]:
+    """Yield the lines of a file of a kind, plain, .xz or .gz, each with its end. Raises BadInput where it cannot be read."""
+    endings = {kind + packed: opener for packed, opener in _OPENERS.items()}
+    opener = next((made for ending, made in endings.items() if path.name.lower().endswith(ending)), None)
     if opener is None:
-        raise BadInput("import.suffix", f"'{path.name}' ends in none of {', '.join(_OPENERS)}; give the file the ending that it has.")
+        raise BadInput("import.suffix", f"'{path.name}' ends in none of {', '.join(endings)}; give the file the ending that it has.")
     try:
         with opener(path) as file:
             yield from file

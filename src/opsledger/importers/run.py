@@ -42,13 +42,13 @@ class ImportResult:
 
     import_id: str  # as in the tables: servicenow/3
     sha256: str
-    policy_ref: str | None  # the operating model that tickets registered by this run pin; None: the file has no rows
+    policy_ref: str | None  # the operating model that tickets registered by this run pin; None: it registers none
     rows: int
     new: int
     known: int
     changed: int
     quarantined: int
-    facts: int  # of tickets
+    facts: int  # of what was read, those of the run itself not counted
     dirt: Mapping[str, Dirt]  # by kind
     first_quarantined: Sequence[Quarantined]  # the table import_quarantine has all
 

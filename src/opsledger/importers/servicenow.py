@@ -29,12 +29,21 @@ from opsledger.policies.instants import micros
 if TYPE_CHECKING:
     from opsledger.app import OpsLedger
 
-__all__ = ["ImportResult", "import_servicenow"]
+__all__ = ["ImportResult", "check_servicenow", "import_servicenow"]
 
 Progress = Callable[[int, int], None]
 """Told (done, of) in rows."""
 
 _BATCH_ROWS: Final = 2000  # some three thousand facts; larger batches are no faster
+
+
+def check_servicenow(
+    path: Path | str, zone: str, *, source: str = "servicenow", proposer: str = "import:servicenow", approver: str = SYSTEM
+) -> None:
+    """Raise what an import of these arguments would, as far as its first row tells: before a ledger is made for it."""
+    checked_id(source)
+    another(approver, proposer, "the operating model of this import")
+    next(read(Path(path), zone), None)
 
 
 def import_servicenow(

@@ -29,8 +29,15 @@ def engine(where: LedgerUrl, what: Literal["tables", "keys", "log", "itself"]) -
 
     schema = where.schema if what in ("log", "itself") else f"{where.schema}_{what}"
 
+    class BinaryCursor(psycopg.Cursor[Any]):
+        """Takes what is found as it is: hashes written out as text take several times as long."""
+
+        def __init__(self, *args: Any, **given: Any) -> None:
+            super().__init__(*args, **given)
+            self.format = psycopg.pq.Format.BINARY
+
     def connect() -> Any:
-        connection = psycopg.connect(where.conninfo)
+        connection = psycopg.connect(where.conninfo, cursor_factory=BinaryCursor if what == "log" else None)
         connection.execute(psycopg.sql.SQL("SET search_path TO {}").format(psycopg.sql.Identifier(schema)))
         connection.commit()
         return connection

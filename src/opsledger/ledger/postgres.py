@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Lock
 from typing import Any, Final
 
@@ -35,6 +35,9 @@ _SETTINGS: Final = "SET lock_timeout = '{}s'; SET default_transaction_isolation 
 """An append waits this long for others; and each of its statements must see what was committed before the lock was its own."""
 
 _PATIENCE_S: Final = 30
+_SCANNED: Final = 384
+"""Rows at a time in a scan: about what a socket takes, so that the server makes the next ones while these are looked at."""
+
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -97,6 +100,17 @@ class PostgresLedgerRecorder(Recorder, PostgresApplicationRecorder):
     def page(self, after: int, limit: int, *, until: int | None = None) -> list[Row]:
         last = 1 << 62 if until is None else until
         return self._log("WHERE position > %s AND position <= %s ORDER BY position LIMIT %s", (after, last, limit))
+
+    def scan(self, after: int, until: int) -> Iterator[list[tuple[Any, ...]]]:
+        statement = self._sql("SELECT {columns} FROM {schema}.ledger_event WHERE position > %s AND position <= %s ORDER BY position")
+        with self._told("read"), self.datastore.pool.connection() as connection, _ahead(connection):
+            cursor = connection.cursor(row_factory=tuple_row, binary=True)
+            cursor.execute(statement, (after, min(after + _SCANNED, until)), prepare=True)
+            for begin in range(after + _SCANNED, until + _SCANNED, _SCANNED):
+                rows = cursor.fetchall()
+                if begin < until:
+                    cursor.execute(statement, (begin, min(begin + _SCANNED, until)), prepare=True)
+                yield rows
 
     def stream_page(self, after: tuple[str, int], limit: int, *, until: int, prefix: str = "", last: str | None = None) -> list[Row]:
         inside, values = within(prefix, "%s", last)
@@ -266,9 +280,14 @@ class PostgresLedgerRecorder(Recorder, PostgresApplicationRecorder):
         try:
             yield
         except PoolClosed:
-            raise StoreError("store.closed", f"The ledger was closed before it could {act}; open it again.") from None
+            raise StoreError("store.closed", f"The ledger was closed and cannot {act} any more; open it again.") from None
         except psycopg.Error as error:
             raise _sentence(act, error) from None
+
+
+def _ahead(connection: psycopg.Connection[Any]) -> AbstractContextManager[Any]:
+    """Hold a connection on which a statement is sent without waiting for what it finds, where the driver can."""
+    return connection.pipeline() if psycopg.Pipeline.is_supported() else nullcontext()
 
 
 def _first(error: psycopg.Error) -> str:

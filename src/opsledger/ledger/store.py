@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from opsledger.errors import OpsledgerError
 from opsledger.ledger.envelope import Answered, Append, Appended, Head, Mark, Part, Row
@@ -66,6 +66,12 @@ class Store(Protocol):
 
     def page(self, after: int, limit: int, *, until: int | None = None) -> list[Row]:
         """Return at most `limit` rows above position `after`, up to and including position `until`, in order of position."""
+
+    def scan(self, after: int, until: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the rows in (after, until], in order of position, as plain tuples, some hundreds at a time.
+
+        For who looks at every row once, which may be all there are: it takes half the time of pages, and as little memory.
+        """
 
     def stream_page(self, after: tuple[str, int], limit: int, *, until: int, prefix: str = "", last: str | None = None) -> list[Row]:
         """Return at most `limit` rows above (stream, version), up to position `until`, in order of stream and version.

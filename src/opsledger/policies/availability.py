@@ -1,7 +1,8 @@
 """Availability as exact shares of time: error budget, uptime, verdict, planned maintenance, service credit.
 
-Lengths are integer seconds, shares are `Fraction`s, percentages `Decimal`s; nothing is rounded before it is compared.
-Intervals are half-open (start, stop) in UTC seconds and are unioned where they overlap: two monitors, one outage.
+Lengths are integers (seconds where a name says so, else any one unit), shares are `Fraction`s, percentages `Decimal`s; nothing is
+rounded before it is compared. Intervals are half-open (start, stop) in UTC seconds and are unioned where they overlap: two
+monitors, one outage.
 """
 
 from __future__ import annotations
@@ -12,12 +13,29 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
+from math import prod
+from typing import Literal, NamedTuple
 
 from opsledger.policies.instants import DAY_S
 from opsledger.policies.intervals import Interval, overlap, union
+from opsledger.policies.timeline import Cells
 from opsledger.policies.zones import LocalTime
 
-__all__ = ["Uptime", "budget", "by_month", "credit_pct", "excluded_maintenance", "meets", "uptime"]
+__all__ = [
+    "Measured",
+    "Reckoning",
+    "Uptime",
+    "budget",
+    "by_month",
+    "credit_pct",
+    "excluded_maintenance",
+    "in_series",
+    "measured",
+    "meets",
+    "uptime",
+]
+
+UnknownTime = Literal["excluded", "up", "down"]
 
 
 def budget(total_s: int, target_pct: Decimal) -> Fraction:
@@ -55,6 +73,49 @@ def uptime(total_s: int, outages: Iterable[Interval], maintenance: Iterable[Inte
 def meets(total_s: int, down_s: int, target_pct: Decimal) -> bool:
     """Return whether a period met its target; exactly on the target is met."""
     return down_s <= budget(total_s, target_pct)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What of a period is measured, and what of that counts as down, in any unit of time. No share of no time: None."""
+
+    total: int
+    down: Fraction
+
+    @property
+    def share(self) -> Fraction | None:
+        """The share that was up."""
+        return 1 - self.down / self.total if self.total else None
+
+    def budget(self, target_pct: Decimal) -> Fraction:
+        """What may be down of it."""
+        return budget(self.total, target_pct)
+
+    def met(self, target_pct: Decimal) -> bool | None:
+        """Whether the target is met; exactly on the target is met. None: nothing is measured."""
+        return self.down <= self.budget(target_pct) if self.total else None
+
+
+class Reckoning(NamedTuple):
+    """A period by either denominator."""
+
+    removed: Measured  # maintenance leaves numerator and denominator
+    counted: Measured  # maintenance counts as up
+
+
+def measured(cells: Cells, *, unknown_time: UnknownTime = "excluded", degraded_weight_pct: Decimal = Decimal(0)) -> Reckoning:
+    """Return what counts as down of the cells of a period, by either denominator.
+
+    Time that nobody knows leaves both numbers, or counts as up or down. Of degraded time the weight counts as down.
+    """
+    down = cells.down + cells.degraded * Fraction(degraded_weight_pct) / 100 + (cells.unknown if unknown_time == "down" else 0)
+    total = cells.period - (cells.unknown if unknown_time == "excluded" else 0)
+    return Reckoning(Measured(total - cells.scheduled, down), Measured(total, down))
+
+
+def in_series(shares: Iterable[Fraction]) -> Fraction:
+    """Return the share in which services that fail independently, all of them needed, are up together."""
+    return prod(shares, start=Fraction(1))
 
 
 def by_month(interval: Interval, local: LocalTime) -> dict[str, int]:

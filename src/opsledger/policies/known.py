@@ -16,6 +16,7 @@ from opsledger.errors import Unknown
 from opsledger.policies.calendar import BusinessTime, Compiled, compose
 from opsledger.policies.instants import iso, micros
 from opsledger.policies.metric import Rules
+from opsledger.policies.months import Months
 from opsledger.policies.operating_model import OperatingModel
 from opsledger.policies.zones import LocalTime
 
@@ -23,12 +24,13 @@ __all__ = ["CalendarVersion", "InForce", "Known", "PublishedModel", "extended"]
 
 
 class PublishedModel(NamedTuple):
-    """One version of the operating model. `effective_from` in microseconds."""
+    """One version of the operating model. `effective_from` in microseconds; `months` are those of the zone of its reports."""
 
     ref: str
     position: int
     effective_from: int
     model: OperatingModel
+    months: Months
 
 
 class CalendarVersion(NamedTuple):

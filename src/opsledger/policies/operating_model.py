@@ -13,24 +13,27 @@ from importlib.resources import files
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from opsledger.errors import Unknown
 from opsledger.policies import documents
 from opsledger.policies.calendar import CalendarDefinition
+from opsledger.policies.mrr import Revenue
+from opsledger.policies.onboarding import Onboarding
 from opsledger.policies.platform import (
     Availability,
     Calendars,
     Changes,
     Compliance,
+    ErrorBudgets,
     Incidents,
     Maintenance,
-    Onboarding,
     Performance,
     Reporting,
 )
 from opsledger.policies.privacy import PersonalData
 from opsledger.policies.support import LATER, Priority, Section, Support
+from opsledger.policies.surveys import Surveys
 
 __all__ = ["OperatingModel", "Priority", "default_calendars", "default_model", "preset", "unused"]
 
@@ -45,12 +48,15 @@ class OperatingModel(Section):
     calendars: Calendars
     compliance: Compliance = Compliance()
     personal_data: PersonalData = PersonalData()
-    incidents: Incidents = Field(json_schema_extra=LATER)
-    availability: Availability = Field(json_schema_extra=LATER)
-    maintenance: Maintenance = Field(json_schema_extra=LATER)
-    performance: Performance = Field(json_schema_extra=LATER)
-    changes: Changes = Field(json_schema_extra=LATER)
-    onboarding: Onboarding = Field(json_schema_extra=LATER)
+    incidents: Incidents
+    availability: Availability
+    maintenance: Maintenance
+    performance: Performance
+    error_budgets: ErrorBudgets = ErrorBudgets()
+    changes: Changes
+    onboarding: Onboarding
+    surveys: Surveys = Surveys()
+    revenue: Revenue = Revenue()
 
 
 @cache

@@ -1,7 +1,7 @@
 """What the operating model promises of the platform and of the work around it: read by later concepts.
 
 Source: Operating Model, "Platform Availability SLAs", "Planned Maintenance", "Performance SLAs", "Change Control Process",
-"Onboarding Journey", "Operational Reporting", "Compliance Management".
+"Operational Reporting", "Compliance Management".
 """
 
 from __future__ import annotations
@@ -14,7 +14,18 @@ from pydantic import Field, model_validator
 from opsledger.policies.duration import Seconds
 from opsledger.policies.support import LATER, Priority, Section
 
-__all__ = ["Availability", "Calendars", "Changes", "Compliance", "Incidents", "Maintenance", "Onboarding", "Performance", "Reporting"]
+__all__ = [
+    "Availability",
+    "BurnRule",
+    "Calendars",
+    "Changes",
+    "Compliance",
+    "ErrorBudgets",
+    "Incidents",
+    "Maintenance",
+    "Performance",
+    "Reporting",
+]
 
 Percent = Annotated[Decimal, Field(ge=0, le=100)]
 Cadence = Literal["daily", "weekly", "monthly", "quarterly", "yearly"]
@@ -28,6 +39,8 @@ class Incidents(Section):
     update_within: dict[Priority, Seconds]
     review_within: Seconds
     review_for: tuple[Priority, ...]
+    commander_for: tuple[Priority, ...] = (Priority.CRITICAL,)
+    assembled_within: Seconds = Field(default=1800, description="Where they are asked for, commander and war room are there by then.")
 
 
 class Reporting(Section):
@@ -61,7 +74,7 @@ class ServiceTarget(Section):
     """The promise for one service."""
 
     target_pct: Percent
-    measured_by: str
+    measured_by: str = Field(json_schema_extra=LATER)
     error_rate_below_pct: Percent | None = None
 
 
@@ -79,18 +92,38 @@ class Availability(Section):
     planned_maintenance_excluded_for: tuple[str, ...]
     maintenance_leaves: Literal["numerator_and_denominator", "numerator"]
     quorum: int = Field(ge=1)
+    quorum_healthy_above_pct: Percent | None = Field(
+        default=None, description="Up while more than this share of those that report say so; null: down when the quorum says so."
+    )
     minimum_outage: Seconds
-    recovery_time_below: Seconds
-    recovery_point_below: Seconds
-    data_integrity_pct: Percent
+    downtime_counts: Literal["elapsed", "whole_minutes"] = Field(
+        default="elapsed", description="All of an outage, or its whole consecutive minutes."
+    )
+    degraded_weight_pct: Percent = Field(default=Decimal(0), description="How much of degraded time counts as down.")
+    unknown_time: Literal["excluded", "up", "down"] = Field(default="excluded", description="What time of which nobody knows counts as.")
+    incident_states: dict[Priority, Literal["up", "degraded", "down"]] = Field(
+        default={Priority.CRITICAL: "down", Priority.HIGH: "down", Priority.MEDIUM: "degraded", Priority.LOW: "up"},
+        description="The state of a service that an incident of each severity affects.",
+    )
+    recovery_time_below: Seconds = Field(json_schema_extra=LATER)
+    recovery_point_below: Seconds = Field(json_schema_extra=LATER)
+    data_integrity_pct: Percent = Field(json_schema_extra=LATER)
     credits: tuple[CreditTier, ...]
     credit_claim_within: Seconds
+    credit_claim_needed: bool = Field(default=False, description="Whether a credit is given only to a customer who asks for it in time.")
+    credit_rounding: Literal["half_even", "half_up", "down", "up"] = Field(
+        default="half_even", description="How a credit is rounded to minor units."
+    )
+    credit_nothing_up_to_minor: int = Field(default=0, ge=0, description="A credit not above this many minor units is not given.")
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         for service in self.planned_maintenance_excluded_for:
             if service not in self.services:
                 raise ValueError(f"planned_maintenance_excluded_for names {service}, which is no service of services")
+        missing = [severity.value for severity in Priority if severity not in self.incident_states]
+        if missing:
+            raise ValueError(f"incident_states.{missing[0]} is missing; every severity needs a state")
         return self
 
 
@@ -105,7 +138,13 @@ class Maintenance(Section):
     longest: Seconds
     monthly_cap: Seconds
     notice: Seconds
+    notice_to: tuple[str, ...] = Field(default=("customers",), description="Audiences who must each have been told in time.")
+    excludes: Literal["work", "announced"] = Field(
+        default="work", description="Of the announced time, that in which work is known to have gone on, or all."
+    )
     emergency_approver: str
+    emergency_notice_within: Seconds = Field(default=900, description="An emergency is to be announced this soon after it was decided.")
+    emergency_update_within: Seconds = Field(default=1800, description="Silence during an emergency after this long is a gap.")
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -131,31 +170,63 @@ class Performance(Section):
     concurrent_users: int = Field(ge=0)
     requests_per_minute: int = Field(ge=0)
     documents_per_hour: int = Field(ge=0)
-    batch_windows: dict[str, str]
+    batch_windows: dict[str, str] = Field(json_schema_extra=LATER)
+
+    def bounds(self, kind: str) -> tuple[Bound, ...]:
+        """Return what is promised of the times of a kind of requests; nothing of a kind that the model does not name."""
+        return {"api": self.api, "web": self.web, "documents": self.documents, "ai": self.ai}.get(kind, ())
+
+
+class BurnRule(Section):
+    """Alert while this share of a period's budget would be gone after the long window, and the short one burns as fast."""
+
+    severity: Literal["page", "ticket"]
+    budget_pct: Annotated[Decimal, Field(gt=0, le=100)]
+    long: Annotated[Seconds, Field(gt=0)]
+    short: Annotated[Seconds, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if self.short >= self.long:
+            raise ValueError(f"the short window of {self.short} s is not shorter than the long one of {self.long} s")
+        return self
+
+
+def _rule(severity: Literal["page", "ticket"], budget_pct: str, long: int, short: int) -> BurnRule:
+    return BurnRule(severity=severity, budget_pct=Decimal(budget_pct), long=long, short=short)
+
+
+class ErrorBudgets(Section):
+    """When the budget of an objective burns too fast. A model published before this section was there is read with what stands here."""
+
+    month_counts_as: Annotated[Seconds, Field(gt=0)] = Field(
+        default=2_592_000, description="The period of an objective that counts calendar months, for burn rates: months differ in length."
+    )
+    burn: tuple[BurnRule, ...] = Field(
+        default=(
+            _rule("page", "2", 3600, 300),
+            _rule("page", "5", 21_600, 1800),
+            _rule("ticket", "10", 86_400, 7200),
+            _rule("ticket", "10", 259_200, 21_600),
+        ),
+        description="Which alerts there are; both windows must burn faster than the rule says, strictly.",
+    )
 
 
 Category = Literal["emergency", "standard", "normal"]
 
 
 class Changes(Section):
-    """How changes are classed and approved."""
+    """How changes are classed, approved and reviewed. A category that a rule does not name is not bound by it."""
 
     itil_type: dict[Category, Literal["emergency", "normal", "standard"]]
     approvals: dict[Category, Annotated[int, Field(ge=0)]]
     retroactive_approval_within: Seconds
-
-
-class Phase(Section):
-    """Days from go-live, half-open."""
-
-    from_day: int
-    until_day: int
-
-
-class Onboarding(Section):
-    """The phases of a new customer's first weeks."""
-
-    pre_onboarding: Phase
-    initial_setup: Phase
-    adoption: Phase
-    optimization: Phase
+    approver_roles: dict[Category, tuple[str, ...]] = Field(default={"emergency": ("cto",)})
+    sign_off_roles: dict[Category, tuple[str, ...]] = Field(default={})
+    assessment_for: tuple[Category, ...] = ("standard",)
+    retroactive_approval_for: tuple[Category, ...] = ("emergency",)
+    freeze_exempt: tuple[Category, ...] = ("emergency",)
+    review_for: tuple[Category, ...] = ("emergency",)
+    review_after: tuple[Literal["partially", "failed", "backed_out"], ...] = ("partially", "failed", "backed_out")
+    review_within: Seconds = Field(default=432_000, description="Where a review is asked for, it is held by then after the end.")

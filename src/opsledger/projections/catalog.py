@@ -9,11 +9,12 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import iter_modules
+from types import ModuleType
 
 from opsledger import projections as ours
-from opsledger.projections.kinds import Entity, Entry, Gathered, Knowing, Projection, Sql, View
+from opsledger.projections.kinds import Entity, Entry, Gathered, Knowing, Kpi, Projection, Sql, View
 
-__all__ = ["projections", "views"]
+__all__ = ["kpis", "projections", "views"]
 
 
 def projections() -> tuple[Projection, ...]:
@@ -36,10 +37,24 @@ def views() -> tuple[View, ...]:
 
 
 @cache
+def kpis() -> tuple[Kpi, ...]:
+    """Return the key figures that the modules of this folder list in `KPIS`, by name."""
+    found = [each for module in iter_modules(ours.__path__) for each in getattr(_module(module.name), "KPIS", ())]
+    names = [each.name for each in found]
+    if len(names) > len(set(names)):
+        raise TypeError(f"A key figure is given twice, among {', '.join(sorted(names))}.")
+    return tuple(sorted(found, key=lambda each: each.name))
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"{ours.__name__}.{name}")
+
+
+@cache
 def _all() -> tuple[Projection | View, ...]:
     found: list[Projection | View] = []
     for module in iter_modules(ours.__path__):
-        found += getattr(import_module(f"{ours.__name__}.{module.name}"), "PROJECTIONS", ())
+        found += getattr(_module(module.name), "PROJECTIONS", ())
     for entry in sorted(entry_points(group="opsledger.projections"), key=lambda entry: entry.name):
         added = entry.load()
         found += added if isinstance(added, tuple | list) else [added]

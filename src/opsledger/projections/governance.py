@@ -35,6 +35,8 @@ POLICY = Table(
         text("digest", "SHA-256 of the canonical document."),
         text("document", "The canonical document, in JSON."),
         integer("late_entry_after_s", "A fact recorded more seconds than this after it happened is a late entry."),
+        integer("survey_minimum_account", "Answers that a score of one customer needs."),
+        integer("survey_minimum_portfolio", "Answers that a score of a segment, or of all customers, needs."),
         integer("last_position", "Position of the fact."),
     ),
 )
@@ -87,7 +89,9 @@ def _publish(state: _Policies, recorded: Recorded) -> _Policies:
     ref = policy.reference(state.policy_id, event)
     people = (event.proposed_by, event.approved_by, event.reason)
     times = (micros(event.effective_from), micros(event.published_at))
-    said = (event.digest, event.document, documents.restored(OperatingModel, event.document).compliance.late_entry_after)
+    model = documents.restored(OperatingModel, event.document)
+    needed = model.surveys.minimum_account, model.surveys.minimum_portfolio
+    said = (event.digest, event.document, model.compliance.late_entry_after, *needed)
     state.versions.append((state.policy_id, event.version, ref, *times, *people, *said, recorded.position))
     state.months = []
     year, month = map(int, event.months.first.split("-"))

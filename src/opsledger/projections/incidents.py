@@ -20,7 +20,7 @@ from opsledger.projections.incident_details import Happening
 from opsledger.projections.kinds import Entity, Rows
 from opsledger.projections.table import Row, Table, instant, integer, text
 
-__all__ = ["INCIDENT", "INCIDENT_INTERVAL", "PROJECTIONS"]
+__all__ = ["INCIDENT", "INCIDENT_INTERVAL", "PROJECTIONS", "IncidentState", "fold", "happenings", "rows", "start"]
 
 INCIDENT = Table(
     "incident",
@@ -43,6 +43,7 @@ INCIDENT = Table(
         instant("closed_at", "When it was closed; null while it is not."),
         integer("ttd_s", "Time to detect: impact_started_at to detected_at; null while one is not known."),
         integer("tta_s", "Time to acknowledge: detected_at to acknowledged_at; null while one is not known."),
+        integer("unacknowledged_s", "Time in which nobody had taken it on, detected_at to resolved_at; null while it is not resolved."),
         integer("ttm_s", "Time to mitigate: impact_started_at to mitigated_at; null while one is not known."),
         integer("ttr_s", "Time to resolve: impact_started_at to resolved_at; null while one is not known."),
         integer("open_s", "As ttr_s, but without the time between a resolution and the reopening after it."),
@@ -79,19 +80,21 @@ INCIDENT_INTERVAL = Table(
 
 
 @dataclass(slots=True)
-class _State:
+class IncidentState:
+    """An incident as folded: what was told of it, and what was corrected since."""
+
     incident_id: str
     told: list[Recorded] = field(default_factory=list)
     corrected: dict[tuple[int, str], tuple[int, i.MilestoneCorrected]] = field(default_factory=dict)
     last_position: int = 0
 
 
-def start(incident_id: str) -> _State:
+def start(incident_id: str) -> IncidentState:
     """Return the state before the first fact."""
-    return _State(incident_id)
+    return IncidentState(incident_id)
 
 
-def fold(state: _State, recorded: Recorded) -> _State:
+def fold(state: IncidentState, recorded: Recorded) -> IncidentState:
     """Return the state after one more fact. What the facts say together is for `rows`, which puts them in order."""
     event = recorded.fact
     if not state.told and not isinstance(event, i.Declared):
@@ -107,9 +110,9 @@ def fold(state: _State, recorded: Recorded) -> _State:
     return state
 
 
-def rows(state: _State) -> Rows:
+def rows(state: IncidentState) -> Rows:
     """Return the rows of one incident."""
-    id, happened = state.incident_id, sorted(_happenings(state), key=lambda each: (each.at, each.position))
+    id, happened = state.incident_id, sorted(happenings(state), key=lambda each: (each.at, each.position))
     row, intervals = _tell(id, happened)
     items = details.action_items(id, happened)
     for status, column in _COUNTED_ITEMS.items():
@@ -130,7 +133,7 @@ _COUNTED_ITEMS = {"open": "action_items_open", "completed": "action_items_done",
 _UNDONE_BY_REOPENING = ("mitigated_at", "fix_validated_at", "resolved_at", "closed_at", "review_held_at")
 
 
-def _happenings(state: _State) -> Iterator[Happening]:
+def happenings(state: IncidentState) -> Iterator[Happening]:
     """Yield what happened, each at the time that is held now."""
     for recorded in state.told:
         times = {}
@@ -158,6 +161,7 @@ def _tell(id: str, happened: Sequence[Happening]) -> tuple[dict[str, Any], list[
     impact, detected = row["impact_started_at"], row["detected_at"]
     row["ttd_s"] = _seconds(impact, detected)
     row["tta_s"] = _seconds(detected, row["acknowledged_at"])
+    row["unacknowledged_s"] = _unacknowledged_seconds(detected, row["resolved_at"], happened)
     row["ttm_s"] = _seconds(impact, row["mitigated_at"])
     row["ttr_s"] = _seconds(impact, row["resolved_at"])
     row["open_s"] = _open_seconds(impact, happened)
@@ -243,10 +247,25 @@ def _open_seconds(impact: int | None, happened: Sequence[Happening]) -> int | No
     return None if end is None else whole_seconds(length + max(0, end - since))
 
 
+def _unacknowledged_seconds(detected: int, resolved: int | None, happened: Sequence[Happening]) -> int | None:
+    """Return the whole seconds, from detection to the last resolution, in which nobody had taken it on; None while it is open."""
+    if resolved is None:
+        return None
+    since: int | None = detected
+    length = 0
+    for each in happened:
+        if isinstance(each.event, i.Acknowledged) and since is not None:
+            length += max(0, min(each.at, resolved) - since)
+            since = None
+        elif isinstance(each.event, i.Unacknowledged) and since is None:
+            since = max(each.at, detected)
+    return whole_seconds(length + (0 if since is None else max(0, resolved - since)))
+
+
 PROJECTIONS = (
     Entity(
         "incident",
-        1,
+        2,
         concept="incident",
         tables=(
             INCIDENT,

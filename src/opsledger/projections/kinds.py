@@ -22,7 +22,7 @@ from opsledger.domain.recorded import Recorded
 from opsledger.policies.known import Known
 from opsledger.projections.table import Column, Row, Table
 
-__all__ = ["CalendarChange", "Entity", "Entry", "Gathered", "Knowing", "Line", "Projection", "Rows", "Sql", "View", "fingerprint"]
+__all__ = ["CalendarChange", "Entity", "Entry", "Gathered", "Knowing", "Kpi", "Line", "Projection", "Rows", "Sql", "View", "fingerprint"]
 
 Rows = Mapping[str, Sequence[Row]]
 """Rows by table name, each a tuple in the order of the table's columns."""
@@ -192,3 +192,18 @@ class View:
     columns: tuple[Column, ...]
     sql: Callable[[Sql], str]
     behind: tuple[str, Callable[[Sql], str]] | None = None  # (table, condition over :key columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Kpi:
+    """A key figure of the operating model, by scope and period: one part of the view `kpi`.
+
+    `sql` gives the columns scope, period, period_start, numerator, denominator, n, null_reason and last_position. `version` goes
+    up when the formula changes, and with it the figures of earlier periods.
+    """
+
+    name: str
+    doc: str  # the formula, and where it is from
+    unit: str  # of numerator / denominator
+    sql: Callable[[Sql], str]
+    version: int = 1

@@ -45,6 +45,8 @@ TICKET = Table(
         integer("reassignment_count", "How often it went from one group to another."),
         integer("escalation_count", "How often it went to a higher level."),
         integer("update_count", "How often the customer was answered or told how it stands."),
+        instant("survey_sent_at", "When the customer was asked last how it was; null: never."),
+        instant("survey_answered_at", "When the customer said so last; null: never."),
         integer("csat", "The customer's newest score, 1 to 5; null: not asked or not answered."),
         text("source_status", "What an imported system called its state last; null for tickets of our own."),
         integer("last_position", "Position of the newest fact used."),
@@ -135,8 +137,10 @@ def fold(state: _State, recorded: Recorded) -> _State:
             row["status"], row["resolved_at"], row["closed_at"] = "open", None, None
         case t.Merged() | t.Cancelled() | t.MarkedSpam():
             row["status"], row["pause_reason"], row["closed_at"] = _ENDED[type(event)], None, at
+        case t.SurveySent():
+            row["survey_sent_at"] = at
         case t.SurveyAnswered():
-            row["csat"] = event.score
+            row["survey_answered_at"], row["csat"] = at, event.score
         case t.PolicyReassigned():
             row["policy_ref"] = event.policy
         case t.SourceStated():

@@ -3,39 +3,36 @@
     Serial       this process; what hosts get unless they ask for more
     Processes    worker processes of this machine, each folding one part of the streams after the other
 
-A worker is a program of its own (`opsledger.replay.worker`), so a host's script needs no guard. It is told on its standard
-input what to do, where nobody sees the password of a database; it opens the log itself, reads up to the position of the cut,
-and so the same log as all the others; it answers with packed rows. Answers are taken in the order of the parts, a few ahead,
-so memory stays flat. A worker whose input is closed ends: none outlives the call, nor the process that called.
+A worker (`opsledger.replay.worker`; `opsledger.replay.pipes` says how it is asked) opens the log itself, reads up to the position
+of the cut, and so the same log as all the others; it answers with packed rows. Answers are taken in the order of the parts, a few
+ahead, so memory stays flat. How the integrity of the log is looked at by several is in `opsledger.replay.beside`.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
-import subprocess
-import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
 from typing import Any, Final, Protocol
 
+from opsledger.audit.looking import Looked, Stretch, look_at_all
 from opsledger.domain.concept import concepts
 from opsledger.domain.fact import fact_types
-from opsledger.errors import BadInput, Unavailable
+from opsledger.errors import BadInput
 from opsledger.ledger.store import Store
 from opsledger.ledger.url import LedgerUrl
 from opsledger.projections.catalog import projections
 from opsledger.projections.kinds import fingerprint
+from opsledger.replay.beside import look_beside
 from opsledger.replay.build import Cut, Part, Progress, build, parted
 from opsledger.replay.knowledge import timeline
 from opsledger.replay.pieces import IMAGES
+from opsledger.replay.pipes import Worker
 from opsledger.replay.shadow import Shadow
 
 __all__ = ["SERIAL", "Executor", "Job", "Processes", "Serial", "declared", "executor", "fitting"]
@@ -43,7 +40,7 @@ __all__ = ["SERIAL", "Executor", "Job", "Processes", "Serial", "declared", "exec
 _PAYS: Final = 100_000  # facts; to start two workers costs what it costs to fold some 40,000
 _MOST: Final = 8  # workers that nobody asked for: each is some 100 MB and a connection
 _PART: Final = 5000  # facts in a part
-_PATIENCE_S: Final = 5.0
+_PROGRAM: Final = "opsledger.replay.worker"
 
 
 class Executor(Protocol):
@@ -52,6 +49,9 @@ class Executor(Protocol):
     def build(self, store: Store, new: Shadow, cut: Cut, progress: Progress | None) -> None:
         """Fold every stream up to a cut through the projections of `new`, and put there all rows, and what is to be joined."""
 
+    def look(self, store: Store, origin: str, stretches: Iterable[Stretch]) -> Iterator[Looked]:
+        """Look at stretches of the log for the check of its integrity, and yield what was found, in their order."""
+
 
 class Serial:
     """Folds in this process."""
@@ -59,6 +59,10 @@ class Serial:
     def build(self, store: Store, new: Shadow, cut: Cut, progress: Progress | None) -> None:
         """Fold one stream after the other."""
         build(store, new.chosen, timeline(store, cut.position), cut, new.take, new.gathering.take, progress)
+
+    def look(self, store: Store, origin: str, stretches: Iterable[Stretch]) -> Iterator[Looked]:
+        """Look at one stretch after the other."""
+        return look_at_all(store, origin, stretches)
 
 
 SERIAL: Final = Serial()
@@ -78,7 +82,7 @@ class Processes:
         parts = parted(store, cut.position, self.part)
         count, done = min(self.workers, len(parts)), 0
         with ThreadPoolExecutor(count) as threads, ExitStack() as stack:
-            crew = [stack.enter_context(_Worker()) for _ in range(count)]
+            crew = [stack.enter_context(Worker(_PROGRAM)) for _ in range(count)]
             list(threads.map(lambda worker: worker.ask(job), crew))  # until all are ready, or one refuses
             for facts, piece, folded in _answers(threads, crew, parts):
                 new.add(piece)
@@ -86,6 +90,10 @@ class Processes:
                 done += facts
                 if progress is not None:
                     progress(done, cut.position)
+
+    def look(self, store: Store, origin: str, stretches: Iterable[Stretch]) -> Iterator[Looked]:
+        """Look at stretches with as many processes, of which this is one."""
+        return look_beside(self.workers, store, origin, stretches)
 
 
 def executor(workers: int) -> Executor:
@@ -124,9 +132,9 @@ def declared() -> dict[str, str]:
     return known
 
 
-def _answers(threads: ThreadPoolExecutor, crew: Sequence[_Worker], parts: Sequence[Part]) -> Iterator[tuple[int, Any, Any]]:
+def _answers(threads: ThreadPoolExecutor, crew: Sequence[Worker], parts: Sequence[Part]) -> Iterator[tuple[int, Any, Any]]:
     """Yield the answers for parts in order. Each worker has one in hand and one waiting, so memory stays flat."""
-    free: SimpleQueue[_Worker] = SimpleQueue()
+    free: SimpleQueue[Worker] = SimpleQueue()
     for worker in crew:
         free.put(worker)
 
@@ -144,62 +152,3 @@ def _answers(threads: ThreadPoolExecutor, crew: Sequence[_Worker], parts: Sequen
             yield ahead.popleft().result()
     while ahead:
         yield ahead.popleft().result()
-
-
-class _Worker:
-    """A worker process, asked by one thread at a time."""
-
-    def __init__(self) -> None:
-        # Modules are found where this process finds them, also those of a host that runs from anywhere.
-        paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "opsledger.replay.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": paths},
-                process_group=0,  # an interrupt from the keyboard is for this process, which then ends its workers
-            )
-        except OSError as error:
-            why = error.strerror or error
-            raise Unavailable("workers.unstarted", f"No worker process can be started here ({why}); go on with one worker.") from None
-
-    def ask(self, question: Job | Part) -> Any:
-        """Return what the worker answers. Raises what it met, or Unavailable when it ended before."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            pickle.dump(question, self._process.stdin)
-            self._process.stdin.flush()
-            answer = pickle.load(self._process.stdout)  # noqa: S301  # it comes from our own program, over a pipe of its own
-        except (EOFError, OSError, ValueError, pickle.UnpicklingError):
-            raise self._ended() from None
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-    def __enter__(self) -> _Worker:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Wait for the process to end, which it does when its input is closed; after an error end it at once."""
-        if error is not None:
-            self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            with suppress(BrokenPipeError):
-                pipe.close()
-        try:
-            self._process.wait(_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def _ended(self) -> Unavailable:
-        self._process.kill()
-        code = self._process.wait()
-        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        return Unavailable(
-            "workers.ended",
-            f"A worker process {how} before its work was done, and nothing was changed; repeat, with fewer workers if memory is short.",
-        )

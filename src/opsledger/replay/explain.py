@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import combinations
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -27,14 +28,13 @@ from opsledger.policies.instants import at, moment
 from opsledger.projections.audit_trail import summary
 from opsledger.projections.kinds import Entry, Gathered, Projection, View
 from opsledger.projections.table import Column, Table
-from opsledger.replay.build import Cut
-from opsledger.replay.folding import fold_stream_of
-from opsledger.replay.gathering import EVERYWHERE
-from opsledger.replay.knowledge import timeline
+from opsledger.replay.gathering import gathered_of
 from opsledger.replay.schema import Schema
 from opsledger.replay.tables import Tables
 
 __all__ = ["Counted", "Explanation", "Told", "explain", "read_value", "reads"]
+
+_SEVERAL: Final = 3  # rows named where one was meant
 
 _SETTLED: Final = ("last_position", "known_from_position")
 """Columns that say up to which position a row knows its stream."""
@@ -86,7 +86,7 @@ def explain(store: Store, tables: Tables, table: str, key: Sequence[str]) -> Exp
     Raises Unknown where there is no such table or row, and BadInput where the key has another number of parts or kinds.
     """
     described = tables.describe(table)
-    where = _key(described, key)
+    where = _key(described, key) if len(key) >= len(described.key) else _shortened(tables, described, key)
     found = tables.select(table, **where)
     if not found:
         shown = " ".join(map(str, key))
@@ -140,6 +140,26 @@ def _key(described: Table | View, given: Sequence[str]) -> dict[str, Any]:
     return {name: read_value(columns[name], text) for name, text in zip(described.key, given, strict=True)}
 
 
+def _shortened(tables: Tables, described: Table | View, given: Sequence[str]) -> dict[str, Any]:
+    """Return the key of the one row that is meant by some of its values, in their order: sla_month api 2026-03."""
+    columns = {column.name: column for column in described.columns}
+    meant: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for names in combinations(described.key, len(given)):
+        try:
+            where = {name: read_value(columns[name], text) for name, text in zip(names, given, strict=True)}
+        except BadInput:
+            continue
+        for row in tables.select(described.name, **where)[:_SEVERAL]:
+            meant[tuple(row[name] for name in described.key)] = {name: row[name] for name in described.key}
+    if len(meant) == 1:
+        return next(iter(meant.values()))
+    parts = f"{len(described.key)} parts" if len(described.key) > 1 else "one part"
+    which = f"more than one row has those: {'; '.join(' '.join(map(str, key)) for key in meant)}" if meant else "no row has those"
+    raise BadInput(
+        "explain.key", f"The key of {described.name} has {parts}, {', '.join(described.key)}; {len(given)} were given, and {which}."
+    )
+
+
 # Rows of views.
 
 
@@ -175,26 +195,18 @@ def _entry(store: Store, row: dict[str, Any]) -> list[Told]:
 
 def _gathered(store: Store, tables: Tables, projection: Gathered, table: Table, made: Explanation) -> None:
     """Add what a row of a subject comes from: the projection's own lines and the facts under them, or all facts of the subject."""
-    shown = tables.as_of()
-    cut = Cut(shown.position, shown.effective_at)
-    streams = tables.streams_of(projection, [EVERYWHERE, made.row[table.owner]])
-    own = streams[made.row[table.owner]]
-    facts = {
-        stream: list(read_all(row for row in store.stream(stream) if row.position <= cut.position))
-        for each in streams.values()
-        for stream in each
-    }
+    subject = made.row[table.owner]
     if projection.tell is None:
-        until = made.row.get("last_position", cut.position)
-        made.facts = [_tell(each, frozenset()) for stream in own for each in facts[stream] if each.position <= until]
+        until = made.row.get("last_position", tables.as_of().position)
+        streams = tables.streams_of(projection, [subject])[subject]
+        found = [each for stream in streams for each in read_all(store.stream(stream)) if each.position <= until]
     else:
-        states = {stream: fold_stream_of(projection, stream, cut.facts(facts[stream])) for stream in sorted(facts)}
-        known = timeline(store, cut.position).known_at(cut.position + 1)
+        states, known = gathered_of(store, tables, projection, subject)
         lines = projection.tell(table.name, made.row, states, known)
         made.story = [line.text for line in lines]
-        named = {position for line in lines for position in line.positions}
-        made.facts = [_tell(each, frozenset()) for several in facts.values() for each in several if each.position in named]
-    made.facts.sort(key=lambda told: told.position)
+        positions = sorted({position for line in lines for position in line.positions})
+        found = [read(row) for position in positions for row in store.page(position - 1, 1, until=position)]
+    made.facts = [_tell(each, frozenset()) for each in sorted(found, key=lambda each: each.position)]
 
 
 def _details(tables: Tables, projection: Projection, table: Table, where: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

@@ -14,13 +14,17 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from opsledger.domain.recorded import Recorded
+from opsledger.domain.recorded import Recorded, until
 from opsledger.errors import OpsledgerError, Unfoldable
+from opsledger.ledger.codec import read_all
+from opsledger.ledger.store import Store
 from opsledger.policies.known import Known
 from opsledger.projections.kinds import Gathered, Projection, Rows
 from opsledger.replay.folding import fold_stream_of
+from opsledger.replay.knowledge import timeline
+from opsledger.replay.tables import Tables
 
-__all__ = ["EVERYWHERE", "Folded", "Gathering", "gathered", "join", "reading", "subjects_of"]
+__all__ = ["EVERYWHERE", "Folded", "Gathering", "gathered", "gathered_of", "join", "reading", "subjects_of"]
 
 EVERYWHERE: Final = ""
 """In the place of a subject: the stream speaks of all."""
@@ -77,6 +81,23 @@ def join(projection: Gathered, subject: str, states: Mapping[str, Any], known: K
             stream=next(iter(states), ""),
             topic="",
         ) from error
+
+
+def gathered_of(store: Store, tables: Tables, projection: Gathered, subject: str) -> tuple[dict[str, Any], Known]:
+    """Return the states of the streams of a subject, and what is known of policies, as of what the tables show.
+
+    For questions that no table answers: how a month would have been judged by other terms.
+    """
+    shown = tables.as_of()
+    streams = {stream for several in tables.streams_of(projection, [EVERYWHERE, subject]).values() for stream in several}
+    states = {}
+    for stream in sorted(streams):
+        facts = [recorded for recorded in read_all(store.stream(stream)) if recorded.position <= shown.position]
+        if shown.effective_at is not None:
+            facts = until(facts, shown.effective_at)
+        if facts:
+            states[stream] = fold_stream_of(projection, stream, facts)
+    return states, timeline(store, shown.position).known_at(shown.position + 1)
 
 
 class Gathering:

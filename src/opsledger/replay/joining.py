@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from opsledger.domain.governance import CONCEPTS
-from opsledger.domain.recorded import Recorded, in_business_order, is_correction
+from opsledger.domain.recorded import Recorded, is_correction
 from opsledger.ledger.codec import read_all
 from opsledger.ledger.store import Store
 from opsledger.policies.known import Known
@@ -112,7 +112,7 @@ class Joining:
         kept = self._kept.pop((projection.name, stream), None)
         if kept is None or new[0].version != kept.version + 1 or not sorts_last(new, kept.newest):
             return self._anew(projection, stream, until)
-        state = advance_entity(projection, kept.state, in_business_order(new))
+        state = advance_entity(projection, kept.state, sorted(new, key=when))
         return Stream(new[-1].version, max(map(when, new)), state)
 
     def _anew(self, projection: Gathered, stream: str, until: int) -> Stream:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,9 +23,17 @@ from opsledger.projections.table import Row, Table
 from opsledger.replay.pieces import insert
 from opsledger.replay.schema import Schema
 
-__all__ = ["AsOf", "Tables"]
+__all__ = ["AsOf", "Tables", "no_table"]
 
 _AT_ONCE: Final = 500  # subjects asked for in one statement
+
+
+def no_table(name: str, known: Iterable[str]) -> Unknown:
+    """Return what to say where there is no table of a name: which there are, and which of them is nearest."""
+    names = sorted(known)
+    near = get_close_matches(name, names, 1)
+    meant = f"; did you mean {near[0]}?" if near else "."
+    return Unknown("tables.unknown", f"There is no table '{name}'; there are {', '.join(names)}{meant}")
 
 
 class AsOf(NamedTuple):
@@ -136,8 +145,7 @@ class Tables:
         """Return the declaration of a table or view."""
         found = self.schema.declared.get(name) or self.schema.views.get(name)
         if found is None:
-            known = ", ".join(sorted([*self.schema.declared, *self.schema.views]))
-            raise Unknown("tables.unknown", f"There is no table '{name}'; there are {known}.")
+            raise no_table(name, [*self.schema.declared, *self.schema.views])
         return found
 
     # Rows in.

@@ -3,6 +3,7 @@
     integrity     integrity     every fact is the one that was sealed (opsledger.audit.integrity)
     checkpoints   integrity     what was signed, and what was kept elsewhere, fits the log (opsledger.audit.checkpoints)
     continuity    integrity     the log is whole (opsledger.audit.continuity)
+    reviews       integrity     every review of the audit trail is of the facts that stand at its positions
     parts         integrity     every sealed part is the one that its fact names, or was purged because a fact decided so
     fold          foldability   every fact decodes, says of itself what its envelope says, and its stream evolves
     promises      promises      every due time stamped in a fact is the one derived from what was known at its position
@@ -33,6 +34,7 @@ from opsledger.replay.checks.fold import fold
 from opsledger.replay.checks.personal import keys, parts
 from opsledger.replay.checks.projections import projections
 from opsledger.replay.checks.promises import promises
+from opsledger.replay.checks.reviews import reviews
 from opsledger.replay.checks.seals import assurance, checkpoints, integrity
 from opsledger.replay.checks.task import Outside, Progress, Task
 from opsledger.replay.executor import SERIAL, Executor
@@ -44,6 +46,7 @@ _ABOUT: Final = {
     "integrity": "integrity",
     "checkpoints": "integrity",
     "continuity": "integrity",
+    "reviews": "integrity",
     "parts": "integrity",
     "fold": "foldability",
     "promises": "promises",
@@ -116,7 +119,8 @@ def verify(
     `OpsLedger.verify` knows where these are.
 
     `strict` validates every fact again as when it was made; `outside` is what the verifier brings;
-    `executor` folds the log anew for the checks of the projections and of the closes; the other checks run in this process.
+    `executor` looks at the log for the check of its integrity, and folds it anew for those of the projections and of the closes; the
+    other checks run in this process.
     """
     for name in checks:
         if name not in CHECKS:
@@ -165,6 +169,7 @@ _RUN: Final[Mapping[str, Callable[[Task], None]]] = {
     "integrity": integrity,
     "checkpoints": checkpoints,
     "continuity": _continuity,
+    "reviews": reviews,
     "parts": parts,
     "fold": fold,
     "promises": promises,

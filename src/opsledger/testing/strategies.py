@@ -162,6 +162,7 @@ def incident_steps() -> st.SearchStrategy[Step]:
         (incident.triage, {"category": st.sampled_from(["capacity", None])}),
         (incident.open_war_room, {}),
         (incident.close_war_room, {}),
+        (incident.unacknowledge, {"cause": st.sampled_from(["timeout", "person"])}),
         (incident.publish_status, {"audience": st.just("public"), "phase": st.sampled_from(["investigating", "resolved"])}),
         (incident.identify_root_cause, {"cause": st.just("A missing index")}),
         (incident.validate_fix, {}),

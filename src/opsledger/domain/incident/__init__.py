@@ -38,6 +38,7 @@ from opsledger.domain.incident.facts import (
     SeverityChanged,
     StatusPublished,
     Triaged,
+    Unacknowledged,
     WarRoomClosed,
     WarRoomOpened,
     milestones_of,
@@ -71,6 +72,7 @@ from opsledger.domain.incident.response import (
     restore_service,
     state_impact,
     triage,
+    unacknowledge,
 )
 from opsledger.domain.incident.state import Incident, evolve
 
@@ -106,6 +108,7 @@ __all__ = [
     "SeverityChanged",
     "StatusPublished",
     "Triaged",
+    "Unacknowledged",
     "WarRoomClosed",
     "WarRoomOpened",
     "acknowledge",
@@ -133,5 +136,6 @@ __all__ = [
     "restore_service",
     "state_impact",
     "triage",
+    "unacknowledge",
     "validate_fix",
 ]

@@ -60,6 +60,14 @@ class Acknowledged:
     responder_id: str
 
 
+@fact("incident.unacknowledged", at="unacknowledged_at")
+class Unacknowledged:
+    """Nobody has it on any more: who took it on gave it back, or did not answer in time."""
+
+    unacknowledged_at: At
+    cause: Literal["timeout", "person"]
+
+
 @fact("incident.triaged", at="triaged_at")
 class Triaged:
     """Somebody judged what it is and how bad."""
@@ -276,6 +284,7 @@ Fact = (
     Declared
     | ImpactStartStated
     | Acknowledged
+    | Unacknowledged
     | Triaged
     | SeverityChanged
     | RoleAssigned

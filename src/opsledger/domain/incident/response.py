@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from opsledger.domain.concept import Moment, starts
 from opsledger.domain.incident import facts as f
@@ -62,6 +63,16 @@ def acknowledge(incident: Incident, now: Moment, /, *, responder_id: str | None 
         return ()
     unresolved(incident, now, "acknowledgement")
     return (f.Acknowledged(acknowledged_at=now.at, responder_id=responder_id or now.actor),)
+
+
+def unacknowledge(incident: Incident, now: Moment, /, *, cause: Literal["timeout", "person"] = "person") -> tuple[f.Fact, ...]:
+    """Record that nobody has it on any more. The time to acknowledge stays that of the first acknowledgement."""
+    if now.at in incident.unacknowledged:
+        return ()
+    unresolved(incident, now, "withdrawal of an acknowledgement")
+    if not any(at <= now.at for at in incident.acknowledged):
+        raise Refused("incident.unacknowledged", "Nobody had taken this incident on by then; there is nothing to give back.")
+    return (f.Unacknowledged(unacknowledged_at=now.at, cause=cause),)
 
 
 def triage(incident: Incident, now: Moment, /, *, category: str | None = None, assessment: str | None = None) -> tuple[f.Fact, ...]:

@@ -50,6 +50,7 @@ class Incident:
     impact_started_at: datetime | None
     status: Since[Status] = _OPEN
     acknowledged: frozenset[datetime] = frozenset()
+    unacknowledged: frozenset[datetime] = frozenset()
     triaged_at: datetime | None = None
     war_room: Since[bool] | None = None
     published: tuple[datetime, f.Audience, f.Phase] | None = None
@@ -113,6 +114,8 @@ def evolve(incident: Incident | None, event: f.Fact) -> Incident:
             return replace(incident, impact_started_at=event.impact_started_at)
         case f.Acknowledged():
             return replace(incident, acknowledged=incident.acknowledged | {event.acknowledged_at})
+        case f.Unacknowledged():
+            return replace(incident, unacknowledged=incident.unacknowledged | {event.unacknowledged_at})
         case f.Triaged():
             return replace(incident, triaged_at=event.triaged_at)
         case f.SeverityChanged():
@@ -120,8 +123,7 @@ def evolve(incident: Incident | None, event: f.Fact) -> Incident:
         case f.RoleAssigned():
             return _filled(incident, post(event.role, event.person_id), event.assigned_at, event.person_id)
         case f.RoleReleased():
-            held = post(event.role, event.person_id)
-            return _filled(incident, held, event.released_at, None) if holds(incident, held, event.person_id) else incident
+            return _released(incident, event)
         case f.WarRoomOpened():
             return replace(incident, war_room=_newer(incident.war_room, event.opened_at, True))
         case f.WarRoomClosed():
@@ -191,6 +193,11 @@ def _status(incident: Incident, at: datetime, value: Status) -> Incident:
 
 def _filled(incident: Incident, post: Post, at: datetime, person_id: str | None) -> Incident:
     return replace(incident, roles={**incident.roles, post: _newer(incident.roles.get(post), at, person_id)})
+
+
+def _released(incident: Incident, event: f.RoleReleased) -> Incident:
+    held = post(event.role, event.person_id)
+    return _filled(incident, held, event.released_at, None) if holds(incident, held, event.person_id) else incident
 
 
 def _service(incident: Incident, service_id: str, at: datetime, *, affected: bool) -> Incident:

@@ -44,7 +44,7 @@ def decide_erasure(
     another(decided_by, request.handled_by, "this erasure")
     not_before(now, request.requested_at, f"Request {request.number}")
     if not basis.strip():
-        raise Refused("subject.no_basis", "A decision on erasure has a basis, which the person is told; give it.")
+        raise Refused("subject.no_basis", "A decision on erasure has a basis, which the person is told; give basis (--basis).")
     published = now.policies.in_force
     if outcome == "granted":
         _free_to_go(subject, now, held)
@@ -68,7 +68,7 @@ def _free_to_go(subject: Subject, now: Moment, held: tuple[f.Held, ...]) -> None
         raise Refused(
             "subject.held",
             f"A legal hold, {id} ({hold.reason}), keeps the data of subject {now.id}; its review is due by {iso(micros(hold.review_by))}. "
-            "Release it, or decide that they are restricted.",
+            "Release it, or decide that they are restricted: outcome restricted (--outcome).",
         )
     for request in subject.requests.values():
         if request.kind != "access":
@@ -96,7 +96,7 @@ def _free_to_go(subject: Subject, now: Moment, held: tuple[f.Held, ...]) -> None
             raise Refused(
                 "subject.retained",
                 f"The operating model keeps {name} for {rule.keep_at_least}: what is held of subject {now.id} in streams of {each.concept} "
-                f"until {iso(until)}. Refuse or restrict until then.",
+                f"until {iso(until)}. Until then decide refused or restricted: outcome (--outcome).",
             )
 
 
@@ -167,7 +167,7 @@ def decide_purge(
         raise Refused(
             "subject.purge_early",
             f"The sealed parts of subject {now.id} stay until {iso(micros(request.purge_from))}; "
-            "to remove them now, say who decides so, and why.",
+            "to remove them now, say who decides so, and why: give decided_by and reason (--approver, --reason).",
         )
     return (f.PurgeDecided(decided_at=now.at, number=request.number, keys=keys, parts=parts, reason=reason, decided_by=decided_by),)
 
@@ -183,7 +183,9 @@ def record_parts_purged(subject: Subject, now: Moment, /, *, parts: int, remains
 def _granted(subject: Subject) -> Request:
     request = subject.erasure
     if request is None or not subject.erased:
-        raise Refused("subject.not_granted", "No erasure of this person was granted; decide on their request first.")
+        raise Refused(
+            "subject.not_granted", "No erasure of this person was granted; decide on their request first, with `opsledger erase`."
+        )
     return request
 
 

@@ -48,7 +48,7 @@ def release_hold(subject: Subject, now: Moment, /, *, hold_id: str, reason: str,
     _lasting(subject, hold_id)
     another(approved_by, requested_by, "the release of this hold")
     if not reason.strip():
-        raise Refused("subject.no_reason", "A hold ends for a reason; give it.")
+        raise Refused("subject.no_reason", "A hold ends for a reason; give reason (--reason).")
     released = f.HoldReleased(released_at=now.at, hold_id=hold_id, reason=reason, requested_by=requested_by, approved_by=approved_by)
     return (released,)
 
@@ -64,7 +64,7 @@ def _lasting(subject: Subject, hold_id: str) -> Hold:
 def _reviewed(now: Moment, reason: str, review_by: datetime) -> None:
     """Refuse a hold without a reason, or whose review lies in the past or further off than the operating model allows."""
     if not reason.strip():
-        raise Refused("subject.no_reason", "Data are held for a reason; give it, without personal content.")
+        raise Refused("subject.no_reason", "Data are held for a reason; give reason (--reason), without personal content.")
     if review_by <= now.at:
         raise Refused("subject.review_past", f"The review, {iso(micros(review_by))}, must lie in the future.")
     rules = now.policies.in_force.model.personal_data

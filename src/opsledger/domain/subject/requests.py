@@ -54,7 +54,7 @@ def extend_answer(subject: Subject, now: Moment, /, *, number: int, reason: str,
     if not now.at < request.answer_by:
         raise Refused("subject.late", f"The person had to be told before {iso(micros(request.answer_by))}; answer the request now.")
     if not reason.strip():
-        raise Refused("subject.no_reason", "An answer is put off for a reason, which the person is told; give it.")
+        raise Refused("subject.no_reason", "An answer is put off for a reason, which the person is told; give reason (--reason).")
     rule = now.policies.of(request.policy).personal_data.jurisdictions[request.jurisdiction]
     if rule.extension is None:
         raise Refused("subject.no_extension", f"Under {request.jurisdiction} an answer cannot be put off.")
@@ -70,7 +70,7 @@ def refuse_access(subject: Subject, now: Moment, /, *, number: int, basis: str, 
     another(decided_by, request.handled_by, "this refusal")
     not_before(now, request.requested_at, f"Request {number}")
     if not basis.strip():
-        raise Refused("subject.no_basis", "Access is refused on a basis, which the person is told; give it.")
+        raise Refused("subject.no_basis", "Access is refused on a basis, which the person is told; give basis (--basis).")
     rule = now.policies.of(request.policy).personal_data.jurisdictions[request.jurisdiction]
     keep_until = moment(rule.keep_until(micros(now.at)))
     return (f.AccessRefused(refused_at=now.at, number=number, basis=basis, decided_by=decided_by, keep_until=keep_until),)

@@ -2,6 +2,7 @@
 
 task          what a check works with, and how it names a place
 seals         every fact is the one that was sealed, and the checkpoints, those kept elsewhere too, fit the log
+reviews       every review of the audit trail is of the facts that stand at its positions
 personal      every sealed part is the one that its fact names, and the key store does what the log says
 fold          every fact decodes, says of itself what its envelope says, and its stream evolves
 promises      every due time stamped in a fact is the one derived from what was known at its position

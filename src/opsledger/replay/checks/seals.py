@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from opsledger.audit.checkpoints import Assurance, Introduced, Notes, Superseded, check_kept, check_keys, check_stored, read_notes
+from opsledger.audit.checkpoints import (
+    Assurance,
+    Introduced,
+    Level,
+    Notes,
+    Superseded,
+    check_kept,
+    check_keys,
+    check_stored,
+    read_notes,
+)
 from opsledger.audit.findings import Checked
+from opsledger.audit.integrity import begins
 from opsledger.audit.integrity import integrity as check_integrity
 from opsledger.audit.note import VerifierKey
 from opsledger.audit.sealing import origin_of
@@ -43,19 +54,22 @@ def checkpoints(task: Task) -> None:
         task.outside.roots = _roots(task, Checked("integrity"), notes.sizes)
     check_keys(notes, task.result)
     check_stored(notes, task.outside.roots, task.head, task.result)
-    task.outside.covered = check_kept(notes, task.outside.roots, task.head, task.result)
+    recorded_at = lambda position: task.store.page(position - 1, 1)[0].recorded_at  # noqa: E731  # asked of a few
+    task.outside.covered, task.outside.timed = check_kept(notes, task.outside.roots, task.head, task.result, recorded_at)
 
 
 def assurance(task: Task) -> Assurance:
     """Return how far the verdict of `checkpoints` reaches."""
     covered = min(task.outside.covered, task.head)
     oldest = task.store.page(covered, 1)
-    return Assurance("L1" if covered else "L0", covered, task.head - covered, oldest[0].recorded_at if oldest else None)
+    level: Level = "L0" if not covered else "L2" if task.outside.timed else "L1"
+    return Assurance(level, covered, task.head - covered, oldest[0].recorded_at if oldest else None)
 
 
 def _roots(task: Task, result: Checked, sizes: set[int]) -> dict[int, bytes]:
     seals, outside = _seals(task), task.outside
-    return check_integrity(task.store, seals, task.head, result, sizes=sizes, since=outside.since, progress=task.told)
+    looking = task.executor.look
+    return check_integrity(task.store, seals, task.head, result, sizes=sizes, since=outside.since, progress=task.told, looking=looking)
 
 
 def _notes(task: Task) -> Notes:
@@ -63,8 +77,9 @@ def _notes(task: Task) -> Notes:
     if outside.notes is None:
         origin = origin_of(task.store)
         stored = _seals(task).checkpoints()
-        kept = read_notes(outside.kept, origin)
-        outside.notes = Notes(origin, stored, kept, introduced_keys(task.store), outside.trusted, _superseded(task))
+        kept = read_notes(outside.kept, origin, outside.received)
+        begin = begins(outside.since, task.head)
+        outside.notes = Notes(origin, stored, kept, introduced_keys(task.store), outside.trusted, _superseded(task), begin)
     return outside.notes
 
 

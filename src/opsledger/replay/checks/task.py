@@ -38,7 +38,9 @@ class Outside:
     notes: Notes | None = None
     roots: dict[int, bytes] | None = None
     covered: int = 0  # the size of the largest kept checkpoint that fits
+    timed: bool = False  # whether it is known when that one came
     keys: Keys | None = None  # the key store, for who may see it
+    received: Mapping[str, int] = field(default_factory=dict)  # when kept notes came, by their names, in microseconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,130 @@
+"""control_finding: where was a control not kept, by which facts? control_watch: where would it be by then, if nothing more came?
+
+Grain: one row per subject (a change, an incident), control, and instant at which it was violated. What a control asks for by a
+due time is watched from the start and found once that time has passed without it; so the clock decides in a view, not in a table.
+
+A concept joins by an entry in `_WATCHES`: how its streams are folded, and what its state lets watch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opsledger.domain.recorded import Recorded
+from opsledger.policies.known import Known
+from opsledger.projections import changes, freezes, incidents, maintenance_controls
+from opsledger.projections.change_controls import change_watches
+from opsledger.projections.incident_controls import incident_watches, named_changes, unrecorded_changes
+from opsledger.projections.kinds import Gathered, Line, Rows, Sql, View
+from opsledger.projections.table import Table, boolean, instant, integer, text
+from opsledger.projections.watching import Watch
+
+__all__ = ["CONTROL_FINDING", "CONTROL_WATCH", "PROJECTIONS"]
+
+_COLUMNS: Final = (
+    text("subject", "Stream of what the control is about: change:CHG-7, incident:INC-2, maintenance:M-3."),
+    text(
+        "control",
+        "unauthorised_change, unassessed_approval, self_approval, approver_implemented, implementer_verified, retroactive_approval_late, "
+        "change_review_late, started_in_freeze, outside_planned_window, unrecorded_change; no_commander, no_war_room, status_update_late, "
+        "incident_review_late; maintenance_notice_late, maintenance_unapproved, maintenance_weekday, maintenance_week_of_month, "
+        "maintenance_slot, maintenance_longest.",
+    ),
+    instant("found_at", "The instant at which it was violated: of the act, or the last at which what it asks for was in time."),
+    boolean("awaited", "Does it ask for something by found_at, at which that was in time still? No: an act violated it."),
+    instant("kept_at", "When what it asks for came all the same; null: it has not, or cannot any more."),
+    text("rule", "What the control asks for, in a sentence."),
+    text("severity", "high, medium or low."),
+    text("evidence", "Positions of the facts that show it, with a comma between."),
+    integer("last_position", "Position of the newest fact used."),
+)
+
+CONTROL_WATCH = Table(
+    "control_watch",
+    "One row per subject, control and instant at which it was, or would be, violated.",
+    key=("subject", "control", "found_at"),
+    columns=_COLUMNS,
+    indexes=(("control", "found_at"),),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Concept:
+    """How the streams of a concept are folded, and what its state lets watch."""
+
+    start: Callable[[str], Any]
+    fold: Callable[[Any, Recorded], Any]
+    watches: Callable[[Any, Mapping[str, Any], Known], Iterable[Watch]]  # of the subject's own state, all states, what is known
+
+
+_WATCHES: Final[dict[str, _Concept]] = {
+    "change": _Concept(changes.start, changes.fold, change_watches),
+    "incident": _Concept(incidents.start, incidents.fold, incident_watches),
+    "maintenance": _Concept(maintenance_controls.start, maintenance_controls.fold, maintenance_controls.maintenance_watches),
+}
+_FREEZE: Final = _Concept(freezes.start, freezes.fold, lambda state, states, known: ())
+
+
+def _start(stream: str) -> tuple[str, Any]:
+    concept, _, id = stream.partition(":")
+    return stream, _WATCHES.get(concept, _FREEZE).start(id)
+
+
+def _fold(state: tuple[str, Any], recorded: Recorded) -> tuple[str, Any]:
+    stream, held = state
+    return stream, _WATCHES.get(recorded.concept, _FREEZE).fold(held, recorded)
+
+
+def _subjects(state: tuple[str, Any]) -> Collection[str]:
+    stream, held = state
+    named = named_changes(held) if stream.startswith("incident:") else ()
+    return [stream, *(f"change:{change_id}" for change_id in named)]
+
+
+def _rows(subject: str, states: Mapping[str, tuple[str, Any]], known: Known) -> Rows:
+    held = {stream: state for stream, (_, state) in states.items()}
+    watches = (
+        _WATCHES[subject.partition(":")[0]].watches(held[subject], held, known) if subject in held else unrecorded_changes(subject, held)
+    )
+    made = {(watch.control, watch.found_at): watch for watch in watches}
+    return {"control_watch": [(subject, *made[key]) for key in sorted(made)]}
+
+
+def _tell(table: str, row: Mapping[str, Any], states: Mapping[str, Any], known: Known) -> Sequence[Line]:
+    """Say what a row rests on: the rule, and the facts that show that it was not kept."""
+    return [Line(row["rule"], tuple(int(position) for position in row["evidence"].split(",") if position))]
+
+
+def _finding(sql: Sql) -> str:
+    names = ", ".join(f"w.{column.name}" for column in _COLUMNS)
+    return f"""
+        SELECT {names} FROM control_watch w, opsledger_as_of o
+        WHERE w.awaited = {sql.false()} OR w.found_at < o.effective_at
+    """
+
+
+CONTROL_FINDING = View(
+    "control_finding",
+    "One row per subject, control and instant at which it was violated, as of the as-of time.",
+    key=("subject", "control", "found_at"),
+    columns=_COLUMNS,
+    sql=_finding,
+)
+
+PROJECTIONS = (
+    Gathered(
+        "control_watch",
+        1,
+        concepts=tuple(_WATCHES),
+        tables=(CONTROL_WATCH,),
+        start=_start,
+        fold=_fold,
+        subjects=_subjects,
+        rows=_rows,
+        everywhere=("freeze",),
+        tell=_tell,
+    ),
+    CONTROL_FINDING,
+)
