@@ -20,7 +20,7 @@ from opsledger.testing.postgres import postgres_server
 
 __all__ = ["SUBJECTS", "main"]
 
-SUBJECTS: Final = ("append", "importing", "rebuild", "live", "opening", "business_time", "proving", "verifying")
+SUBJECTS: Final = ("append", "importing", "rebuild", "live", "opening", "requests", "business_time", "proving", "verifying")
 """The modules that measure, in the order of the page."""
 
 _PAGE: Final = Path(__file__).parents[1] / "docs" / "benchmarks.md"

@@ -41,6 +41,8 @@ class Sizes:
     proofs: int  # rounds of those
     sealed_rounds: int  # of appends with and without a sealer beside them
     sealed_s: float  # of each
+    added: int  # requests counted in one round
+    windows: int  # of a month
     opened: int  # openings of a stream in one round
     called_rounds: int  # of calls that count business time
     called_s: float  # of the calls of one round
@@ -65,6 +67,8 @@ FULL: Final = Sizes(
     proofs=5,
     sealed_rounds=5,
     sealed_s=4.0,
+    added=50_000,
+    windows=43_200,
     opened=10,
     called_rounds=9,
     called_s=0.05,
@@ -89,6 +93,8 @@ QUICK: Final = Sizes(
     proofs=1,
     sealed_rounds=1,
     sealed_s=0.2,
+    added=200,
+    windows=60,
     opened=2,
     called_rounds=1,
     called_s=0.001,

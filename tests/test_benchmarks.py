@@ -47,6 +47,12 @@ EXPECTED = {
         )
     ],
     "Opening a stream of 1,000 facts": [f"the state of a ticket of N facts, {where}" for where in BOTH],
+    "Requests counted and merged": [
+        "one `Accumulator.add`",
+        "one `Accumulator.add`, from 4 threads at once",
+        "60 windows merged, with their percentiles",
+        "rebuild of all tables, 60 windows, SQLite, 1 process",
+    ],
     "Proof": [
         *(
             each.format(where)

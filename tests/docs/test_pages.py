@@ -41,6 +41,7 @@ def test_the_blocks_of_a_page_run_in_order(page: str, tmp_path: Path) -> None:
         "docs/how-to/audit-pack.md",
         "docs/how-to/erase.md",
         "docs/how-to/import-availability.md",
+        "docs/how-to/import-tickets.md",
     ],
 )
 def test_a_reader_who_types_what_a_page_says_gets_through_it(page: str, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from opsledger.replay.digest import digests
 from opsledger.replay.tables import Tables
 from opsledger.testing.plugin import Clock
 
-FIRST_DAY = date(2026, 2, 20)
+FIRST_DAY = date(2026, 2, 26)
 PEOPLE = {"requested_by": "u-7", "approved_by": "u-8", "reason": "It was read wrongly"}
 ROLES = ("customer_success_manager", "technical_account_manager", "support_specialist")
 ACTIVITIES = ("welcome_call", "first_case_setup", "success_milestone")
@@ -39,7 +39,8 @@ ACTS = st.lists(
         NUMBERS,
         st.sampled_from([0, 0, 1, 30, 400]),  # hours between the act and its recording
     ),
-    max_size=30,
+    min_size=12,
+    max_size=40,
 )
 
 
@@ -86,8 +87,8 @@ class Story:
                 self.ledger.catch_up()
 
     def observe(self, id: str, one: int, other: int) -> None:
-        day = FIRST_DAY + timedelta(days=one + other)
-        until = at(str(day + timedelta(days=1))) if one % 3 else at(f"{day}T12:00:00Z")
+        day = FIRST_DAY + timedelta(days=4 * (one % 4))
+        until = at(str(day + timedelta(days=1))) if other % 3 else at(f"{day}T12:00:00Z")
         named: dict[str, Any] = {"counted_until": until, "customer_id": id, "day": day}
         seen: list[activity.Observation] = [
             activity.UsersActive(daily=one, weekly=one + 2, monthly=one + other + 2, **named),
@@ -100,8 +101,8 @@ class Story:
             activity.FeedbackSubmitted(submitted_at=until, customer_id=id, feedback_id=f"F-{other}", kind="idea"),
         ]
         self.runs += 1
-        made = seen[(one + 3 * other) % len(seen)]
-        self.ledger.by("u-7").observe([Taken(str(self.runs), ((activity.stream_of(made), made),))], source="product")
+        taken = [Taken(f"{self.runs}/{i}", ((activity.stream_of(made), made),)) for i, made in enumerate(seen) if (i + other) % 3]
+        self.ledger.by("u-7").observe(taken, source="product")
 
     def correct(self, one: int, other: int, hours: int) -> None:
         known = [row for row in self.ledger.store.page(0, 500) if row.topic in CORRECTED]
@@ -126,7 +127,7 @@ class Story:
         stream = f"W-1/p-{one}"
         if other % 3:
             self.do(hours + 1, survey_response.invite, stream, **who)
-        if other % 4 == 0:
+        if other % 4 == 1 and other % 3:
             self.do(hours, survey_response.fail, stream, code="bounced")
         self.do(hours, survey_response.respond, stream, score=min(10, other), **who)
         if one == other == 7:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -143,6 +144,7 @@ def test_a_series_of_another_kind_is_held_to_the_promises_of_its_own(one: OpsLed
         "below_2000000_us": (19, 19, 20, 950_000, True, None),
         "below_5000000_us": (19, 19, 20, 990_000, False, None),
         "errors": (20, 20, 20, 999_000, True, None),
+        "capacity": (1, 1, 1, 1_000_000, True, None),
     }
 
 
@@ -150,6 +152,24 @@ def test_below_the_promised_capacity_with_nobody_turned_away_is_little_demand(on
     observe(one, window(TEN, [1000] * 5))
     assert promises(one)["capacity"] == (1, 1, 1, 1_000_000, True, None)
     observe(one, window("2026-03-14T10:01:00Z", [1000] * 5, rejected=1, errors=1))
+    assert promises(one)["capacity"] == (1, 1, 2, 1_000_000, False, None)
+
+
+def test_web_pages_that_turned_somebody_away_are_judged_by_how_many_were_there_at_once(one: OpsLedger) -> None:
+    def busy(start: str, at_once: int | None) -> WindowRecorded:
+        return window(start, [1000], kind="web", rejected=1, errors=1, concurrent_peak=at_once)
+
+    observe(one, busy(TEN, 10_000))
+    assert promises(one)["capacity"] == (1, 1, 1, 1_000_000, True, None)
+    observe(one, busy("2026-03-14T10:01:00Z", None))
+    assert promises(one)["capacity"] == (1, 2, 2, 1_000_000, None, "how many were there at once is not known")
+    observe(one, busy("2026-03-14T10:02:00Z", 9999))
+    assert promises(one)["capacity"] == (1, 2, 3, 1_000_000, False, None)
+
+
+def test_an_api_that_turned_requests_away_beyond_what_was_promised_kept_its_capacity(one: OpsLedger) -> None:
+    full = window(TEN, [], rejected=5, errors=5)
+    observe(one, replace(full, total=50_005), replace(full, total=50_004, started_at=full.ended_at, ended_at=at("2026-03-14T10:02:00Z")))
     assert promises(one)["capacity"] == (1, 1, 2, 1_000_000, False, None)
 
 
@@ -233,13 +253,16 @@ def folded(windows: Sequence[WindowRecorded], module: Any = measured) -> dict[st
     return dict(sorted(states.items()))
 
 
-def of_month(states: dict[str, measured.Day], subject: str) -> dict[str, measured.Day]:
+def of_month(states: dict[str, measured.Stream], subject: str) -> dict[str, measured.Stream]:
     return {stream: state for stream, state in states.items() if subject in requests.subjects(state)}
 
 
 def all_rows(windows: Sequence[WindowRecorded]) -> dict[str, list[Any]]:
     """Every row of day, month and promises, without the position of the newest fact, which the order decides."""
-    states = folded(windows)
+    return rows_of(folded(windows))
+
+
+def rows_of(states: dict[str, Any]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for subject in sorted({subject for state in states.values() for subject in requests.subjects(state)}):
         for name, made in requests.rows(subject, of_month(states, subject), default_known()).items():
@@ -251,10 +274,28 @@ def all_rows(windows: Sequence[WindowRecorded]) -> dict[str, list[Any]]:
 def test_any_order_of_windows_gives_identical_tables(windows: list[WindowRecorded], data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(windows))
     assert all_rows(shuffled) == all_rows(windows)
-    for one, other in zip(folded(windows, spending).values(), folded(shuffled, spending).values(), strict=True):
+    days = [spending.days_of(folded(each, spending).values()) for each in (windows, shuffled)]
+    for one, other in zip(*days, strict=True):
         for measure in (None, 149_999):
             assert one.points(measure) == other.points(measure)
             assert one.spent(measure, one.begin, one.end) == other.spent(measure, one.begin, one.end)
+
+
+@given(WINDOWS, st.data())
+def test_windows_that_stand_in_other_streams_than_they_should_are_counted_all_the_same(
+    windows: list[WindowRecorded], data: st.DataObject
+) -> None:
+    astray = [data.draw(st.sampled_from(["", "/else", "/2026-03-14-0"])) for _ in windows]
+    states: dict[str, Any] = {}
+    spent: dict[str, Any] = {}
+    for position, (each, place) in enumerate(zip(windows, astray, strict=True), 1):
+        stream = stream_of(each.series_id, each.started_at) + place
+        told_by = recorded(each, stream, position, position)
+        states[stream] = measured.fold(states.get(stream) or measured.start(stream), told_by)
+        spent[stream] = spending.fold(spent.get(stream) or spending.start(stream), told_by)
+    assert rows_of(states) == all_rows(windows)
+    right, wrong = (spending.days_of(each.values()) for each in (folded(windows, spending), spent))
+    assert [day.points(None) for day in wrong] == [day.points(None) for day in right]
 
 
 @given(WINDOWS)

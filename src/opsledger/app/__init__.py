@@ -4,6 +4,7 @@ ledger       OpsLedger, what a host holds
 recording    load, decide, seal, append; again on a conflict
 batch        several records in one transaction
 taking       facts of other systems, each record once
+measuring    a host's own requests counted, a window of them handed over
 sealing      leaves, checkpoints, signing keys, proofs of facts
 reading      promises from the log, tables kept up with it
 ticking      what time alone asks for

@@ -37,7 +37,8 @@ class Noticed(StrEnum):
 
 
 EventLogFile = Annotated[
-    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A log with one event of a ticket a line: csv, csv.gz or csv.xz.")
+    Path,
+    typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A log with one event of a ticket a line: csv, csv.gz or csv.xz."),
 ]
 ProposerOption = Annotated[
     str | None, typer.Option(metavar="ACTOR", help="Who answers for the policy and hours that the time of the log needs.")
@@ -182,6 +183,28 @@ def _take_in_events(ledger: str | None, format: Format, file: Path, mapping: Eve
 
     def run(host: OpsLedger, told: Callable[[int, int], None]) -> ImportResult:
         return import_event_log(host, file, mapping, proposer=proposer, approver=approves, progress=told)
+
+    _take_in(ledger, format, "rows", run)
+
+
+@_import.command()
+def subscriptions(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A table of periods: csv, csv.gz or csv.xz, with a header.")
+    ],
+    currency: Annotated[str, typer.Option(metavar="CODE", help="ISO 4217 currency of its amounts.")] = "USD",
+    source: Annotated[str, typer.Option(metavar="NAME", help="Name of the table, by which its rows are known.")] = "subscriptions",
+    ledger: LedgerOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Take in subscription periods: id, customer, first day, day after the last, monthly amount. Creates the ledger where there is none.
+
+    The same file again adds nothing; a row that has changed since, or whose end has not come yet, is set aside and listed.
+    """
+    from opsledger.importers.subscription_periods import import_subscriptions
+
+    def run(host: OpsLedger, told: Callable[[int, int], None]) -> ImportResult:
+        return import_subscriptions(host, file, currency=currency, source=source, progress=told)
 
     _take_in(ledger, format, "rows", run)
 

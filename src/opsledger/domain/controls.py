@@ -94,7 +94,7 @@ _DECLARED: Final = (
         "customers",
         "Who our customers are, how they were taken up, what they did and what they said.",
         ("SOC 2 PI1: what comes in is complete",),
-        ("customer.*", "onboarding.*", "activity.*", "survey.*", "renewal.*"),
+        ("customer.*", "onboarding.*", "activity.*", "survey.*", "renewal.*", "health_model.*", "health_override.*"),
     ),
     Control(
         "corrections",

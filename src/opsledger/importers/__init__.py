@@ -13,6 +13,13 @@ statuspage_entries  what an entry says, checked and in UTC
 statuspage_facts    its facts
 upptime             import_upptime: an uptime monitor's history, with what it watches
 upptime_probes      what a row says that the rows before it did not
+prometheus          classic and native histograms -> windows of measurement
+otlp                histograms of OpenTelemetry -> windows of measurement
+histograms          what both have in common
+openslo             OpenSLO's SLOs -> objectives, and objectives -> SLOs
+openslo_documents   its documents, checked, and written as they were
+sloth               Sloth's service levels -> objectives and rules of burn alerts
+yaml_documents      YAML with exact decimals
 history             the calendars and the operating model that late history needs
 run                 one run of any importer: what it set aside, counted and came to
 files               lines of plain and compressed files

@@ -102,7 +102,7 @@ class Priorities(_Part):
     otherwise: Priority = Priority.MEDIUM
     """Where the column says nothing that we know, or before it may be read."""
     known: Literal["always", "end"] = "always"
-    """`end`: the export writes the last value onto all rows, also those from before anybody could know; it is read where the ticket ends."""
+    """`end`: the export writes the last value onto all rows, also from before anybody could know it; it is read where the ticket ends."""
 
     @model_validator(mode="after")
     def _column_has_words(self) -> Self:

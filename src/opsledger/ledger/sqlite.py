@@ -7,6 +7,7 @@ an append begins with the write lock (its deferred BEGIN fails under readers), t
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ _INSERT_REQUEST: Final = "INSERT INTO ledger_request VALUES (?, ?, ?, ?, ?, ?, ?
 _INSERT_META: Final = """INSERT INTO ledger_meta SELECT :key, :value
     WHERE NOT EXISTS (SELECT 1 FROM ledger_meta WHERE key = :key)"""
 _SELECT: Final = f"SELECT {_COLUMNS} FROM ledger_event"
-_SEE: Final = "opsledger_see"
+_SEE: Final = f"opsledger_{secrets.token_hex(8)}"  # a name that no view in an edited file can know, and call with other rows
 _SCAN: Final = f"SELECT 1 FROM ledger_event WHERE position > ? AND position <= ? AND {_SEE}({_COLUMNS}) ORDER BY position"
 _SCANNED: Final = 256
 """Rows at a time in a scan: few enough to be in the processor's cache while they are looked at."""

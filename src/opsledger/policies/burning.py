@@ -100,7 +100,7 @@ def shares_at(points: Sequence[Point], at: int, rule: Rule) -> Shares:
     times = [point.at for point in points]
     end = bisect_right(times, at)
     long, short = (points[bisect_right(times, at - length) : end] for length in (rule.long, rule.short))
-    return Shares(*(sum(getattr(point, name) for point in held) for held in (long, short) for name in ("bad", "total")))
+    return Shares(*(sum(counts) for held in (long, short) for counts in ([point.bad for point in held], [point.total for point in held])))
 
 
 class _Amount:

@@ -24,7 +24,7 @@ Document = TypeVar("Document", bound=BaseModel)
 def read(kind: type[Document], text: str) -> Document:
     """Return the model that a YAML or JSON text holds. Raises PolicyError with the path to the first thing that is wrong."""
     try:
-        given = yaml.load(text, Loader=_Loader)  # noqa: S506  # _Loader is the safe loader, made stricter
+        given = _json(text) or yaml.load(text, Loader=_Loader)  # noqa: S506  # _Loader is the safe loader, made stricter
     except (yaml.YAMLError, ValueError) as error:
         raise PolicyError("", f"the document is not YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(given, dict):
@@ -52,6 +52,25 @@ def canonical(model: BaseModel) -> str:
 def digest(text: str) -> str:
     """Return the SHA-256 of a canonical text, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _json(text: str) -> dict[str, Any] | None:
+    """Return a document that is JSON, as canonical texts are; None for any that YAML shall read, or say what is wrong with."""
+    if not text.startswith("{"):
+        return None
+    try:
+        found = json.loads(text, object_pairs_hook=_once, parse_constant=_once)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _once(pairs: Any) -> dict[str, Any]:
+    """Return an object whose keys stand once. Raises ValueError for others, and for words that are no numbers in JSON."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
 
 
 class _Loader(yaml.SafeLoader):

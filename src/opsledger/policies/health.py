@@ -23,6 +23,7 @@ from opsledger.policies.money import allocate, half_up
 from opsledger.policies.support import Section
 
 __all__ = [
+    "BP",
     "DEFAULT",
     "RISKS",
     "STAGES",
@@ -256,7 +257,7 @@ def subscore(metric: Metric, measured: Measured, stage: Stage) -> int | None:
 def deductions(rules: RiskRules, risks: Risks) -> dict[str, int]:
     """Return what each risk takes in tenths of a point, before the limit."""
     fallen = [each.points_x10 for each in rules.drops if risks.fall is not None and risks.fall >= Fraction(each.fall_bp, BP)]
-    more = risks.tickets >= max(rules.tickets_at_least, rules.tickets_times * risks.tickets_before)
+    more = risks.tickets >= rules.tickets_at_least and risks.tickets >= rules.tickets_times * risks.tickets_before
     favourable, answers = risks.csat
     unhappy = answers >= rules.low_csat_n and BP * favourable < rules.low_csat_below_bp * answers
     late = risks.past_due_days >= rules.past_due_days

@@ -93,8 +93,10 @@ def converted(amount_minor: int, rate: Fraction, base: str, quote: str) -> int:
 
 
 def kind(amount_minor: int, *, before: bool, after: bool, away: int | None, rule: Revenue) -> Kind:
-    """Return what a movement is called. `before` and `after`: whether the customer was active; `away`: microseconds since it left,
-    None where it was never here."""
+    """Return what a movement is called, by whether the customer was active before and after.
+
+    `away` is for how many microseconds it was not; None where it was never here.
+    """
     if after and not before:
         days = rule.reactivation_within_days
         return "new" if away is None or (days is not None and away > days * _DAY) else "reactivation"

@@ -20,6 +20,7 @@ __all__ = [
     "Calendars",
     "Changes",
     "Compliance",
+    "CreditTier",
     "ErrorBudgets",
     "Incidents",
     "Maintenance",

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import accumulate
+from operator import add
 from typing import Final, NamedTuple
 
 from opsledger.policies.buckets import LIMIT, Ladder, Steps, indexes, interval
@@ -91,10 +92,7 @@ class Tally:
         self.timed += other.timed
         self.zero += other.zero
         for ladder, counts in other.ladders.items():
-            held = self._held(ladder)
-            for index, count in enumerate(counts):
-                if count:
-                    held[index] += count
+            self.ladders[ladder] = list(map(add, self._held(ladder), counts))
         for cell, count in other.cells.items():
             self.cells[cell] = self.cells.get(cell, 0) + count
         for at_most, (count, of) in other.edges.items():

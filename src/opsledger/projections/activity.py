@@ -120,7 +120,7 @@ def fold(told: Any, recorded: Recorded) -> Any:
     held = _Held(_what(event), _day(event), _counts(event), at, recorded.position)
     before = told.held.get(identity)
     if before is not None:
-        held, gone = sorted((before, held), key=lambda each: (each.at, each.position))
+        gone, held = sorted((before, held), key=lambda each: (each.at, each.position))
         told.superseded.setdefault(gone.day, []).append(gone.position)
     told.held[identity] = held
     return told

@@ -17,7 +17,7 @@ from opsledger.policies.instants import micros
 from opsledger.projections.kinds import Entity, Rows
 from opsledger.projections.table import Row, Table, boolean, instant, integer, text
 
-__all__ = ["CHANGE", "CHANGE_APPROVAL", "CHANGE_CI", "PROJECTIONS", "ChangeState", "fold", "rows", "start"]
+__all__ = ["CHANGE", "CHANGE_APPROVAL", "CHANGE_CI", "PROJECTIONS", "ChangeState", "fold", "rows", "same_hands", "start"]
 
 _ID = text("change_id", "Id of the change, the host's.")
 

@@ -79,7 +79,7 @@ ADJUSTMENT = Table(
     ),
 )
 
-State = Source | Counted
+State = Source | spending.Stream
 
 
 def start(stream: str) -> State:
@@ -89,12 +89,12 @@ def start(stream: str) -> State:
 
 def fold(state: State, recorded: Recorded) -> State:
     """Return the stream after one fact more."""
-    return spending.fold(state, recorded) if isinstance(state, Counted) else availability.fold(state, recorded)
+    return spending.fold(state, recorded) if isinstance(state, spending.Stream) else availability.fold(state, recorded)
 
 
 def subjects(state: State) -> Collection[str]:
     """Return the ids of the services that a stream speaks of."""
-    return state.services if isinstance(state, Counted) else availability.subjects(state)
+    return state.services if isinstance(state, spending.Stream) else availability.subjects(state)
 
 
 def rows(service_id: str, states: Mapping[str, State], known: Known) -> Rows:
@@ -103,7 +103,7 @@ def rows(service_id: str, states: Mapping[str, State], known: Known) -> Rows:
     sources = [state for state in states.values() if isinstance(state, Source)]
     retired_at = next((source.told.retired_at for source in sources if isinstance(source.told, availability.Services)), None)
     closed = next((source for source in sources if isinstance(source.told, Through)), None)
-    counted = sorted((state for state in states.values() if isinstance(state, Counted)), key=lambda day: day.begin)
+    counted = spending.days_of(state for state in states.values() if isinstance(state, spending.Stream))
     for source in sources:
         if isinstance(source.told, Objectives):
             objective = _Objective(service_id, source, counted, closed, retired_at)

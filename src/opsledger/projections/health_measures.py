@@ -226,8 +226,7 @@ class History:
 
     def _satisfied(self, day: int) -> tuple[int, int, tuple[int, ...]]:
         """Return favourable answers and answers of 90 days, to surveys and about tickets, with what they rest on."""
-        answers = self._answers("csat", day, 90)
-        end = midnight(day)
+        end, answers = midnight(day), self._answers("csat", day, 90)
         for ticket in self._tickets:
             if (said := ticket.last(end, "answered")) is not None and said.at >= end - 90 * _DAY:
                 answers.append(_Answer(0, said.value, _FAVOURABLE_TICKET, (said.position,)))
@@ -268,8 +267,11 @@ class History:
         return _measured([Part("open_of_mrr", sum((each.mrr_minor / mrr[each.currency] for each in more), Fraction(0)))], "", [], evidence)
 
     def _identified(self, end: int) -> list[int]:
-        several = [each for told in self._renewals for each in (*told.identified.values(), *told.ended.values())]
-        return [said[1] for each in several for said in each if said[0] < end]
+        found: list[int] = []
+        for told in self._renewals:
+            found += [said[1] for several in told.identified.values() for said in several if said[0] < end]
+            found += [said[1] for several in told.ended.values() for said in several if said[0] < end]
+        return found
 
     def _onboarding(self, day: int) -> Measured:
         plan = self._plans.at(midnight(day))

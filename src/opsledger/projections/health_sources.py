@@ -56,7 +56,8 @@ class Ticket:
         """Return whether it was open at an instant, and critical or seen to be late."""
         if self.registered_at >= end or ((ended := self.last(end, "ended", "withdrawn", "reopened")) and ended.what != "reopened"):
             return False
-        priority, late = self.last(end, "registered", "priority"), set()
+        priority = self.last(end, "registered", "priority")
+        late: set[sla.Key] = set()
         for each in self.said:
             if each.at < end and each.what in ("breached", "unbreached"):
                 (late.add if each.what == "breached" else late.discard)(each.value)

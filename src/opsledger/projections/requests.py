@@ -9,7 +9,7 @@ lies, and whether it was kept only if both say the same.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -19,9 +19,9 @@ from opsledger.policies.months import Month
 from opsledger.policies.operating_model import OperatingModel
 from opsledger.policies.percentiles import share_met
 from opsledger.policies.tally import Within
-from opsledger.policies.throughput import capacity_met
+from opsledger.policies.throughput import capacity_met, per_minute
 from opsledger.projections.kinds import Gathered, Rows
-from opsledger.projections.measured import Day, Period, Slot, fold, start
+from opsledger.projections.measured import Day, Period, Slot, Stream, days_of, fold, start
 from opsledger.projections.request_windows import SHARES_PCT, edges_json, quantile_columns, quantile_values
 from opsledger.projections.table import Column, Row, Table, boolean, integer, text
 
@@ -92,17 +92,16 @@ PROMISE = Table(
 )
 
 
-def subjects(day: Day) -> Collection[str]:
-    """Return the series with each UTC month to which windows of the day may belong in any zone."""
-    here = date.fromisoformat(day.name)
-    return {f"{day.series_id}/{here + timedelta(days=off):%Y-%m}" for off in (-1, 0, 1)}
+def subjects(stream: Stream) -> Collection[str]:
+    """Return each series with each UTC month to which windows of its days may belong in any zone."""
+    return {f"{day.series_id}/{day.date + timedelta(days=off):%Y-%m}" for day in stream.days.values() for off in (-1, 0, 1)}
 
 
-def rows(subject: str, states: Mapping[str, Day], known: Known) -> Rows:
+def rows(subject: str, states: Mapping[str, Stream], known: Known) -> Rows:
     """Return the rows of one series and month."""
     series_id, _, name = subject.rpartition("/")
-    days = sorted(states.values(), key=lambda day: day.begin)
-    daily = [_day_row(subject, day) for day in days if day.name.startswith(name) and day.within(day.begin, day.end).windows]
+    days = days_of(series_id, states.values())
+    daily = [_day_row(subject, day) for day in days if f"{day.date:%Y-%m}" == name and day.within(day.begin, day.end).windows]
     months = max(known.models(), key=lambda model: model.position).months
     month = months.named(name)
     found = Period()
@@ -127,9 +126,11 @@ def _judged_at(month: Month, known: Known) -> int:
 
 
 def _day_row(subject: str, day: Day) -> Row:
-    _, service_id, kind = day.said
-    period = day.within(day.begin, day.end)
-    return (subject, day.name, day.series_id, service_id, kind, *_sums(period, day.end - day.begin))
+    if day.row is None:
+        _, service_id, kind = day.said
+        sums = _sums(day.within(day.begin, day.end), day.end - day.begin)
+        day.row = (subject, day.date.isoformat(), day.series_id, service_id, kind, *sums)
+    return day.row
 
 
 def _sums(period: Period, length: int) -> Row:
@@ -170,7 +171,7 @@ def _promises(period: Period, service_id: str, kind: str, model: OperatingModel)
         limit, good = service.error_rate_below_pct, period.total - period.errors
         met = 100 * period.errors < limit * period.total if period.total else None
         yield "errors", good, good, period.total, _ppm(100 - limit), met, None if period.total else "no requests"
-    if kind in ("api", "documents"):
+    if kind in ("api", "web", "documents"):
         yield _capacity(period, kind, model)
 
 
@@ -189,20 +190,27 @@ def _times(period: Period, below_us: int, share_pct: Decimal) -> Told:
 
 
 def _capacity(period: Period, kind: str, model: OperatingModel) -> Told:
-    """Judge each window of an API by what it turned away, each hour of document processing by what still waited at its end."""
-    if kind == "api":
-        promised = model.performance.requests_per_minute
-        found = [_kept(slot.total - slot.rejected, slot.ended - slot.started, promised, slot.rejected) for slot in period.slots]
-    else:
+    """Judge each window of an API or of web pages by whom it turned away, each hour of document processing by what still waited."""
+    if kind == "documents":
         promised = model.performance.documents_per_hour
         found = [capacity_met(served, promised, backlog) for served, backlog in _hours(period.slots)]
+    else:
+        turned_away = [slot for slot in period.slots if slot.rejected]
+        found = [True] * (len(period.slots) - len(turned_away))
+        found += [_full(slot, kind, model) for slot in turned_away]
     good, unknown = found.count(True), found.count(None)
     met = False if False in found else None if unknown else True
-    return "capacity", good, good + unknown, len(found), 1_000_000, met, "a backlog is not known" if met is None else None
+    return "capacity", good, good + unknown, len(found), 1_000_000, met, _UNKNOWN_CAPACITY[kind] if met is None else None
 
 
-def _kept(served: int, length_us: int, per_minute: int, rejected: int) -> bool | None:
-    return capacity_met(served * 60 * SECOND, per_minute * length_us, rejected)
+_UNKNOWN_CAPACITY = {"web": "how many were there at once is not known", "documents": "a backlog is not known", "api": None}
+
+
+def _full(slot: Slot, kind: str, model: OperatingModel) -> bool | None:
+    """Return whether a window that turned requests away had served as much as was promised; None: nobody knows."""
+    if kind == "web":
+        return None if slot.concurrent_peak is None else slot.concurrent_peak >= model.performance.concurrent_users
+    return per_minute(slot.total - slot.rejected, slot.ended - slot.started) >= model.performance.requests_per_minute
 
 
 def _hours(slots: Iterable[Slot]) -> Iterator[tuple[int, int | None]]:

@@ -6,9 +6,10 @@ Requests of windows that do not have a bound as an edge are not judged by it; ho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from opsledger.domain.measurement import WindowRecorded, WindowWithdrawn
@@ -16,9 +17,11 @@ from opsledger.domain.recorded import Recorded
 from opsledger.policies.burning import Point, Rule, Turn, of_requests
 from opsledger.policies.instants import DAY_S, SECOND, micros
 
-__all__ = ["Counted", "Measure", "Spent", "burnt", "fold", "start"]
+__all__ = ["Counted", "Measure", "Spent", "Stream", "burnt", "days_of", "fold", "start"]
 
 _DAY = DAY_S * SECOND
+
+_at = attrgetter("at")
 
 Measure = int | None
 """At most so many microseconds; None: it did not fail."""
@@ -53,9 +56,8 @@ class Counted:
 
     series_id: str
     begin: int
-    services: tuple[str, ...] = ()
+    withdrawn: set[int]
     windows: dict[tuple[int, str], _Window] = field(default_factory=dict)
-    withdrawn: set[int] = field(default_factory=set)  # positions of windows
     facts: int = 0
     last_position: int = 0
     kept: dict[Any, Any] = field(default_factory=dict)
@@ -64,6 +66,18 @@ class Counted:
     def end(self) -> int:
         """When the next day begins."""
         return self.begin + _DAY
+
+    def hear(self, position: int) -> None:
+        """Count a fact that says something of the day."""
+        self.facts += 1
+        self.last_position = max(self.last_position, position)
+        self.kept.clear()
+
+    def add(self, key: tuple[int, str], window: _Window) -> None:
+        """Add a window, unless a higher revision of it is there."""
+        known = self.windows.get(key)
+        if known is None or known < window:
+            self.windows[key] = window
 
     @property
     def newest(self) -> int:
@@ -100,29 +114,59 @@ class Counted:
         return ((started, window) for (started, _), window in self.windows.items() if window.position not in self.withdrawn)
 
 
-def start(stream: str) -> Counted:
-    """Return a day before its first fact; `stream` is `measurement:api-requests/2026-03-14`."""
-    series_id, _, name = stream.partition(":")[2].rpartition("/")
-    return Counted(series_id, (date.fromisoformat(name).toordinal() - date(1970, 1, 1).toordinal()) * _DAY)
+@dataclass(slots=True)
+class Stream:
+    """The days of one stream, by series and midnight: one day of one series, where windows stand where `stream_of` puts them."""
+
+    days: dict[tuple[str, int], Counted] = field(default_factory=dict)
+    withdrawn: set[int] = field(default_factory=set)  # positions of windows; shared by the days
+    services: tuple[str, ...] = ()
 
 
-def fold(state: Counted, recorded: Recorded) -> Counted:
-    """Return the day after one fact more, in any order: of windows with one start and source the highest revision counts."""
+def start(stream: str) -> Stream:
+    """Return a stream before its first fact."""
+    return Stream()
+
+
+def fold(stream: Stream, recorded: Recorded) -> Stream:
+    """Return the stream after one fact more, in any order: of windows with one start and source the highest revision counts."""
     event = recorded.fact
-    state.facts += 1
-    state.last_position = max(state.last_position, recorded.position)
-    state.kept.clear()
     if isinstance(event, WindowWithdrawn):
-        state.withdrawn.add(event.withdraws)
+        stream.withdrawn.add(event.withdraws)
+        for day in stream.days.values():
+            day.hear(recorded.position)
     elif isinstance(event, WindowRecorded):
+        started = micros(event.started_at)
+        begin = started // _DAY * _DAY
+        held = stream.days.get((event.series_id, begin))
+        if held is None:
+            held = stream.days[event.series_id, begin] = Counted(event.series_id, begin, stream.withdrawn)
+        held.hear(recorded.position)
         edges = tuple((edge.at_most_us, edge.count) for edge in event.edges)
-        window = _Window(event.revision, recorded.position, micros(event.ended_at), event.total, event.errors, edges)
-        key = (micros(event.started_at), event.source)
-        if (known := state.windows.get(key)) is None or known < window:
-            state.windows[key] = window
-        if event.service_id not in state.services:
-            state.services = tuple(sorted({*state.services, event.service_id}))
-    return state
+        held.add(
+            (started, event.source), _Window(event.revision, recorded.position, micros(event.ended_at), event.total, event.errors, edges)
+        )
+        if event.service_id not in stream.services:
+            stream.services = tuple(sorted({*stream.services, event.service_id}))
+    return stream
+
+
+def days_of(streams: Iterable[Stream]) -> list[Counted]:
+    """Return the days of all series in order. Those that several streams tell of are put together."""
+    found: dict[tuple[int, str], Counted] = {}
+    for stream in streams:
+        for (series_id, begin), day in stream.days.items():
+            known = found.get((begin, series_id))
+            found[begin, series_id] = day if known is None else _together(known, day)
+    return [day for _, day in sorted(found.items(), key=lambda each: each[0])]
+
+
+def _together(one: Counted, other: Counted) -> Counted:
+    last_position = max(one.last_position, other.last_position)
+    both = Counted(one.series_id, one.begin, one.withdrawn | other.withdrawn, {**one.windows}, one.facts + other.facts, last_position)
+    for key, window in other.windows.items():
+        both.add(key, window)
+    return both
 
 
 def burnt(days: Sequence[Counted], measure: Measure, rule: Rule) -> Iterator[Turn]:
@@ -139,9 +183,8 @@ def burnt(days: Sequence[Counted], measure: Measure, rule: Rule) -> Iterator[Tur
         kept = home.kept.get(key)
         if kept is None or kept[0] != marks:
             known = sorted(point for day in around if day is not None for point in day.points(measure))
-            before = [point for point in known if point.at <= begin]
-            points = [point for point in known if begin < point.at <= begin + _DAY]
-            kept = home.kept[key] = (marks, of_requests(before, points, rule))
+            first, here, last = (bisect_right(known, at, key=_at) for at in (begin - rule.long, begin, begin + _DAY))
+            kept = home.kept[key] = (marks, of_requests(known[first:here], known[here:last], rule))
         yield from kept[1]
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from opsledger.projections.catalog import projections, views
 from opsledger.projections.kinds import Projection, Sql, View
 from opsledger.projections.table import Table
 
-__all__ = ["Schema"]
+__all__ = ["Schema", "schema_of"]
 
 
 class Schema:
@@ -117,6 +118,16 @@ class Schema:
             yield {"table_name": each.name, "column_name": "", "ordinal": 0, "kind": kind, "meaning": each.doc}
             for i, column in enumerate(each.columns, 1):
                 yield {"table_name": each.name, "column_name": column.name, "ordinal": i, "kind": column.kind, "meaning": column.doc}
+
+
+def schema_of(dialect: str, name: str | None = None) -> Schema:
+    """Return the schema of what is declared now. It is made once, since it says the same for every database."""
+    return _made(dialect, name, projections(), views())
+
+
+@lru_cache(maxsize=16)
+def _made(dialect: str, name: str | None, declared: tuple[Projection, ...], viewed: tuple[View, ...]) -> Schema:
+    return Schema(dialect, name)
 
 
 def _name() -> sa.types.TypeEngine[str]:

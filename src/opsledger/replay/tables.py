@@ -21,7 +21,7 @@ from opsledger.policies.instants import at
 from opsledger.projections.kinds import Gathered, Projection, View, fingerprint
 from opsledger.projections.table import Row, Table
 from opsledger.replay.pieces import insert
-from opsledger.replay.schema import Schema
+from opsledger.replay.schema import schema_of
 
 __all__ = ["AsOf", "Tables", "no_table"]
 
@@ -49,7 +49,7 @@ class Tables:
 
     def __init__(self, engine: sa.Engine, *, schema: str | None = None) -> None:
         self.engine = engine
-        self.schema = Schema(engine.dialect.name, schema)
+        self.schema = schema_of(engine.dialect.name, schema)
         self.sql = self.schema.sql
         assert engine.dialect.dbapi is not None
         self._driver_error: type[Exception] = engine.dialect.dbapi.Error  # of rows that go in past SQLAlchemy
