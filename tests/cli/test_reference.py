@@ -26,5 +26,5 @@ def test_pages_say_what_analysts_hosts_and_auditors_look_for() -> None:
     assert "| `breach_at` | instant | First instant at which one moment more runs" in made["tables.md"]
     assert "| `summary` | text or null | Personal." in made["facts.md"]
     assert "| `respond_by` | instant or null | Promise of first_response. |" in made["facts.md"]
-    assert "| `maintenance.notice` | duration | later |" in made["policy.md"]
+    assert "| `support.tiers.*.definition` | text | later |" in made["policy.md"]
     assert "first_response: {within: 15 min, calendar: always}" in made["policy.md"]
