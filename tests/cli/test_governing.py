@@ -42,7 +42,7 @@ def test_what_is_printed_can_be_published_and_says_nothing_new(history: OpsLedge
 
 
 def test_fields_that_no_code_reads_yet_are_listed_without_a_ledger(run: Any) -> None:
-    assert "maintenance.notice" in run("policy", "show", "--unused").stdout.splitlines()
+    assert "support.follow_up_after" in run("policy", "show", "--unused").stdout.splitlines()
 
 
 def test_a_published_model_prints_its_reference_and_is_in_force(history: OpsLedger, model: Path, run: Any) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from copy import copy
 from functools import lru_cache
 from typing import Any
 
@@ -121,8 +122,10 @@ class Schema:
 
 
 def schema_of(dialect: str, name: str | None = None) -> Schema:
-    """Return the schema of what is declared now. It is made once, since it says the same for every database."""
-    return _made(dialect, name, projections(), views())
+    """Return the schema of what is declared now, whose projections the caller may narrow. What SQLAlchemy knows of it is made once."""
+    made = copy(_made(dialect, name, projections(), views()))
+    made.projections = dict(made.projections)
+    return made
 
 
 @lru_cache(maxsize=16)
