@@ -121,7 +121,10 @@ def test_stored_bytes_can_be_left_out_too_but_for_what_was_in_force(export: Any,
     assert export("4", "11", "--redact", "payloads").exit_code == 0
     said, content = told(tmp_path)
     assert (said["stored_bytes"], said["sealed_parts"]) == ("left out", "left out")
-    assert b"responded_at" not in content.replace(b"responded_at IS", b"").partition(b"facts/")[2]
+    field = rb"\"responded_at\":"  # as it stands in stored bytes; the catalogue names columns otherwise
+    assert field not in content
+    assert export("4", "11", into="whole.tar").exit_code == 0
+    assert field in told(tmp_path, "whole.tar")[1]
     facts = [json.loads(line) for line in content.splitlines() if line.startswith(b'{"position":')]
     assert [each["position"] for each in facts if each["state"] is not None] == [4], "the operating model"
     checked = verify(tmp_path, key)
