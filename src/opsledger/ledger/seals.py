@@ -8,7 +8,7 @@ and on PostgreSQL may have a role, of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -37,6 +37,19 @@ _CHECKPOINT: Final = sa.Table(
 )
 
 
+def _slices() -> sa.Select[Any]:
+    """Return the statement for the hashes of a level from `begin` to before `stop`: of each row that has some, so much as is asked for."""
+    level, begin, stop, length = (sa.bindparam(name, type_=sa.BigInteger) for name in ("of_level", "begin", "stop", "length"))
+    here, place = _HASH.c.level == level, _HASH.c.first
+    nearest = sa.select(sa.func.max(place)).where(here, place <= begin).scalar_subquery()
+    skipped = sa.case((place >= begin, 0), (place > begin - _LONGEST, begin - place), else_=_LONGEST)
+    asked = sa.func.substr(_HASH.c.hashes, sa.cast(skipped * _HASH_BYTES + 1, sa.Integer), sa.cast(length, sa.Integer))
+    return sa.select(asked).where(here, place >= nearest, place < stop).order_by(place)
+
+
+_SLICES: Final = _slices()
+
+
 class StoredCheckpoint(NamedTuple):
     """A checkpoint that was signed: how many facts it covers, the note, and when it was made, in microseconds, by the signer's clock."""
 
@@ -59,14 +72,10 @@ class Seals(Beside):
 
     def hashes(self, level: int, first: int, stop: int) -> bytes:
         """Return the hashes of a level from index `first` to before `stop`, as many of them as there are, one after the other."""
-        here, place = _HASH.c.level == level, _HASH.c.first
-        begin = sa.select(sa.func.max(place)).where(here, place <= first).scalar_subquery()
-        skipped = sa.case((place >= first, 0), (place > first - _LONGEST, first - place), else_=_LONGEST)
         length = (stop - first) * _HASH_BYTES
-        asked = sa.func.substr(_HASH.c.hashes, sa.cast(skipped * _HASH_BYTES + 1, sa.Integer), length)
-        rows = sa.select(asked).where(here, place >= begin, place < stop).order_by(place)
         with self._told("read the seals"), self._engine.connect() as connection:
-            return b"".join(connection.execute(rows).scalars())[:length]
+            found = connection.execute(_SLICES, {"of_level": level, "begin": first, "stop": stop, "length": length})
+            return b"".join(found.scalars())[:length]
 
     def add(self, levels: Mapping[int, tuple[int, bytes]]) -> bool:
         """Add hashes, (index of the first, all of them) by level, in one transaction; return False when somebody else has."""

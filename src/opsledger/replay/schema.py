@@ -10,7 +10,7 @@ opsledger_route     which streams speak of whom, for tables gathered from severa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from functools import lru_cache
 from typing import Any
@@ -34,6 +34,7 @@ class Schema:
         self.views: dict[str, View] = {each.name: each for each in views()}
         self.declared: dict[str, Table] = {table.name: table for each in projections() for table in each.tables}
         self.metadata = sa.MetaData()
+        self._creations: dict[str, list[str]] = {}
         self.tables: dict[str, sa.Table] = {name: table.sa(self.metadata) for name, table in self.declared.items()}
         self.tracking = sa.Table(
             "opsledger_tracking",
@@ -77,7 +78,7 @@ class Schema:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": self.name})
             if not sa.inspect(connection).has_schema(self.name):  # to say IF NOT EXISTS is a right of its own
                 connection.execute(sa.schema.CreateSchema(self.name))
-        self.metadata.create_all(connection)
+        self._create(connection)
         if connection.execute(sa.select(self.state.c.only)).first() is None:
             connection.execute(sa.insert(self.state).values(only=1, position=0, recorded_at=0, effective_at=None))
         made = [View("opsledger_as_of", "One row: what the tables show.", (), (), _as_of), *self.views.values()]
@@ -90,27 +91,50 @@ class Schema:
             said = [{"name": name, "fingerprint": digest, "position": 0} for name, digest in wanted.items()]
             connection.execute(sa.insert(self.tracking), said)
 
+    def _create(self, connection: sa.Connection) -> None:
+        """Create the tables that are missing, in one message to PostgreSQL: each comment in its own took seconds."""
+        there = set(sa.inspect(connection).get_table_names())
+        missing = [table for table in self.metadata.sorted_tables if table.name not in there]
+        self._script(connection, [statement for table in missing for statement in self._creation(table, connection.dialect)])
+
+    def _creation(self, table: sa.Table, dialect: sa.Dialect) -> list[str]:
+        """Return the statements that create a table with its indexes and comments; worked out once."""
+        if table.name not in self._creations:
+            made: list[sa.schema.ExecutableDDLElement] = [sa.schema.CreateTable(table)]
+            made += [sa.schema.CreateIndex(index) for index in sorted(table.indexes, key=_index_name)]
+            if self.sql.postgresql:
+                made += [sa.schema.SetTableComment(table), *(sa.schema.SetColumnComment(column) for column in table.columns)]
+            self._creations[table.name] = [str(each.compile(dialect=dialect)).replace("%%", "%") for each in made]
+        return self._creations[table.name]
+
+    def _script(self, connection: sa.Connection, statements: Sequence[str]) -> None:
+        """Run statements that take no values, past SQLAlchemy: PostgreSQL takes all in one message then."""
+        cursor: Any = connection.connection.cursor()
+        if self.sql.postgresql and statements:
+            cursor.execute(";\n".join(statements))
+        elif not self.sql.postgresql:
+            for statement in statements:
+                cursor.execute(statement)
+        cursor.close()
+
     def drop_views(self, connection: sa.Connection) -> None:
         """Drop our views, those built on others first, so that tables under them can be replaced; `prepare` creates them again."""
-        for name in reversed(("opsledger_as_of", *self.views)):
-            connection.execute(sa.text(f"DROP VIEW IF EXISTS {name}"))
+        self._script(connection, [f"DROP VIEW IF EXISTS {name}" for name in reversed(("opsledger_as_of", *self.views))])
         connection.execute(sa.delete(self.tracking).where(self.tracking.c.name == "catalog"))
 
     def _describe(self, connection: sa.Connection, made: list[View], meanings: list[dict[str, Any]]) -> None:
         self.drop_views(connection)
-        for view in made:
-            self._run(connection, f"CREATE VIEW {view.name} AS {view.sql(self.sql)}")
         connection.execute(sa.delete(self.catalog))
         connection.execute(sa.insert(self.catalog), meanings)
-        if self.sql.postgresql:
-            for view in made:
+        statements = []
+        for view in made:
+            statements.append(f"CREATE VIEW {view.name} AS {view.sql(self.sql)}")
+            if self.sql.postgresql:
                 targets = [(f"VIEW {view.name}", view.doc), *((f"COLUMN {view.name}.{column.name}", column.doc) for column in view.columns)]
                 for target, doc in targets:
                     quoted = doc.replace("'", "''")
-                    self._run(connection, f"COMMENT ON {target} IS '{quoted}'")
-
-    def _run(self, connection: sa.Connection, statement: str) -> None:
-        connection.exec_driver_sql(statement.replace("%", "%%") if self.sql.postgresql else statement)
+                    statements.append(f"COMMENT ON {target} IS '{quoted}'")
+        self._script(connection, statements)
 
     def _meanings(self) -> Iterator[dict[str, Any]]:
         described: list[tuple[str, Table | View]] = [("table", each) for each in self.declared.values()]
@@ -131,6 +155,10 @@ def schema_of(dialect: str, name: str | None = None) -> Schema:
 @lru_cache(maxsize=16)
 def _made(dialect: str, name: str | None, declared: tuple[Projection, ...], viewed: tuple[View, ...]) -> Schema:
     return Schema(dialect, name)
+
+
+def _index_name(index: sa.Index) -> str:
+    return str(index.name)
 
 
 def _name() -> sa.types.TypeEngine[str]:

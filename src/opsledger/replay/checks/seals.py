@@ -18,6 +18,7 @@ from opsledger.audit.integrity import begins
 from opsledger.audit.integrity import integrity as check_integrity
 from opsledger.audit.note import VerifierKey
 from opsledger.audit.sealing import origin_of
+from opsledger.domain.fact import fact_type
 from opsledger.domain.ledger import KeyIntroduced, Restored
 from opsledger.errors import BadInput
 from opsledger.ledger.codec import read_all
@@ -31,7 +32,8 @@ __all__ = ["assurance", "checkpoints", "integrity", "introduced_keys"]
 def introduced_keys(store: Store) -> list[Introduced]:
     """Return the signing keys that the log introduced, in order."""
     found = []
-    for recorded in read_all(store.stream("ledger:self")):
+    topic = fact_type(KeyIntroduced).topic  # of the many facts of the ledger itself these few are read
+    for recorded in read_all(row for row in store.stream("ledger:self") if row.topic == topic):
         if isinstance(event := recorded.fact, KeyIntroduced):
             replaces = None if event.replaces is None else VerifierKey.parse(event.replaces)
             found.append(Introduced(recorded.position, VerifierKey.parse(event.key), replaces, event.endorsement))
