@@ -9,6 +9,7 @@ RUN = .venv/bin/python -m
 export VIRTUAL_ENV = $(CURDIR)/.venv
 export UV_LINK_MODE ?= copy
 export UV_SYSTEM_CERTS ?= 1
+unexport PYTHONDONTWRITEBYTECODE  # without bytecode on disk every start of a program compiles 500 modules: half its time
 WORKERS ?= 2
 
 .PHONY: demo test check bench soak lock docs clean
@@ -55,6 +56,6 @@ clean:
 
 .venv/ready: .tools/bin/uv requirements.lock pyproject.toml
 	$(UV) venv --quiet --clear --python $(PYTHON) --no-python-downloads .venv
-	$(UV) pip sync --quiet --require-hashes requirements.lock || $(PYTHON) -m pip --python .venv/bin/python install --quiet --require-hashes -r requirements.lock
+	$(UV) pip sync --quiet --compile-bytecode --require-hashes requirements.lock || $(PYTHON) -m pip --python .venv/bin/python install --quiet --require-hashes -r requirements.lock
 	$(UV) pip install --quiet --no-deps --no-index --editable .
 	touch $@

@@ -25,6 +25,9 @@ import psycopg
 __all__ = ["Server", "own_server", "postgres_server"]
 
 _ENVIRONMENT: Final = "OPSLEDGER_TEST_DATABASE_URL"
+_ON_DISK: Final = "/tmp"  # noqa: S108 - a folder of a random name is made there; a socket's path may have about 100 characters
+_IN_MEMORY: Final = "/dev/shm"  # noqa: S108 - likewise
+_ROOM: Final = 4 * 1024**3
 
 
 class Server:
@@ -53,7 +56,7 @@ class Server:
 @contextmanager
 def own_server(*, durable: bool = False) -> Iterator[Server]:
     """Yield a running server, whatever the environment names. `durable` waits for the disk at each commit, as in real use."""
-    base = Path(tempfile.mkdtemp(prefix="ol", dir="/tmp"))  # a socket's path may have about 100 characters
+    base = Path(tempfile.mkdtemp(prefix="ol", dir=_ON_DISK if durable else _fastest()))
     try:
         binaries = _binaries(base)
         user = _unprivileged(base)
@@ -76,6 +79,12 @@ def postgres_server(*, durable: bool = False) -> Iterator[str]:
         return
     with own_server(durable=durable) as server:
         yield server.url
+
+
+def _fastest() -> str:
+    """Return a folder in memory where the system has one with room: there tables are created in a quarter of the time."""
+    roomy = os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free >= _ROOM
+    return _IN_MEMORY if roomy else _ON_DISK
 
 
 def _binaries(base: Path) -> Path:
