@@ -32,6 +32,7 @@ from opsledger.policies.platform import (
     Reporting,
 )
 from opsledger.policies.privacy import PersonalData
+from opsledger.policies.recovery import Recovery
 from opsledger.policies.support import LATER, Priority, Section, Support
 from opsledger.policies.surveys import Surveys
 
@@ -50,6 +51,7 @@ class OperatingModel(Section):
     personal_data: PersonalData = PersonalData()
     incidents: Incidents
     availability: Availability
+    recovery: Recovery = Recovery()
     maintenance: Maintenance
     performance: Performance
     error_budgets: ErrorBudgets = ErrorBudgets()

@@ -106,9 +106,9 @@ class Availability(Section):
         default={Priority.CRITICAL: "down", Priority.HIGH: "down", Priority.MEDIUM: "degraded", Priority.LOW: "up"},
         description="The state of a service that an incident of each severity affects.",
     )
-    recovery_time_below: Seconds = Field(json_schema_extra=LATER)
-    recovery_point_below: Seconds = Field(json_schema_extra=LATER)
-    data_integrity_pct: Percent = Field(json_schema_extra=LATER)
+    recovery_time_below: Seconds
+    recovery_point_below: Seconds
+    data_integrity_pct: Percent
     credits: tuple[CreditTier, ...]
     credit_claim_within: Seconds
     credit_claim_needed: bool = Field(default=False, description="Whether a credit is given only to a customer who asks for it in time.")

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from opsledger.domain.recorded import Recorded
 from opsledger.policies.known import Known
-from opsledger.projections import changes, freezes, incidents, maintenance_controls
+from opsledger.projections import changes, freezes, incidents, maintenance_controls, recovery, recovery_controls, recovery_points
 from opsledger.projections.change_controls import change_watches
 from opsledger.projections.incident_controls import incident_watches, named_changes, unrecorded_changes
 from opsledger.projections.kinds import Gathered, Line, Rows, Sql, View
@@ -24,13 +25,14 @@ from opsledger.projections.watching import Watch
 __all__ = ["CONTROL_FINDING", "CONTROL_WATCH", "PROJECTIONS"]
 
 _COLUMNS: Final = (
-    text("subject", "Stream of what the control is about: change:CHG-7, incident:INC-2, maintenance:M-3."),
+    text("subject", "Stream of what the control is about: change:CHG-7, incident:INC-2, maintenance:M-3, service:database, restore:R-1."),
     text(
         "control",
         "unauthorised_change, unassessed_approval, self_approval, approver_implemented, implementer_verified, retroactive_approval_late, "
         "change_review_late, started_in_freeze, outside_planned_window, unrecorded_change; no_commander, no_war_room, status_update_late, "
         "incident_review_late; maintenance_notice_late, maintenance_unapproved, maintenance_weekday, maintenance_week_of_month, "
-        "maintenance_slot, maintenance_longest.",
+        "maintenance_slot, maintenance_longest; recovery_point_missed, recovery_time_missed, recovery_point_old, recovery_drill_late, "
+        "integrity_check_late, integrity_breach.",
     ),
     instant("found_at", "The instant at which it was violated: of the act, or the last at which what it asks for was in time."),
     boolean("awaited", "Does it ask for something by found_at, at which that was in time still? No: an act violated it."),
@@ -59,35 +61,67 @@ class _Concept:
     watches: Callable[[Any, Mapping[str, Any], Known], Iterable[Watch]]  # of the subject's own state, all states, what is known
 
 
+def _told(concept: str, id: str) -> recovery.Told:
+    return recovery.start(f"{concept}:{id}")
+
+
+def _nothing(state: Any, states: Mapping[str, Any], known: Known) -> Iterable[Watch]:
+    return ()
+
+
 _WATCHES: Final[dict[str, _Concept]] = {
     "change": _Concept(changes.start, changes.fold, change_watches),
     "incident": _Concept(incidents.start, incidents.fold, incident_watches),
     "maintenance": _Concept(maintenance_controls.start, maintenance_controls.fold, maintenance_controls.maintenance_watches),
+    "restore": _Concept(partial(_told, "restore"), recovery.fold, recovery_controls.recovery_watches),
+    "recovery_drill": _Concept(partial(_told, "recovery_drill"), recovery.fold, recovery_controls.recovery_watches),
+    "integrity_check": _Concept(partial(_told, "integrity_check"), recovery.fold, recovery_controls.check_watches),
 }
-_FREEZE: Final = _Concept(freezes.start, freezes.fold, lambda state, states, known: ())
+_BESIDE: Final[dict[str, _Concept]] = {
+    "freeze": _Concept(freezes.start, freezes.fold, _nothing),
+    "recovery_point": _Concept(recovery_points.start, recovery_points.fold, _nothing),
+    "service": _Concept(recovery_controls.start_life, recovery_controls.fold_life, _nothing),
+}
+"""Concepts of which nothing is watched by themselves, but what others are held against."""
+
+
+def _of(concept: str) -> _Concept:
+    return _WATCHES.get(concept) or _BESIDE[concept]
 
 
 def _start(stream: str) -> tuple[str, Any]:
     concept, _, id = stream.partition(":")
-    return stream, _WATCHES.get(concept, _FREEZE).start(id)
+    return stream, _of(concept).start(id)
 
 
 def _fold(state: tuple[str, Any], recorded: Recorded) -> tuple[str, Any]:
     stream, held = state
-    return stream, _WATCHES.get(recorded.concept, _FREEZE).fold(held, recorded)
+    return stream, _of(recorded.concept).fold(held, recorded)
 
 
 def _subjects(state: tuple[str, Any]) -> Collection[str]:
+    """Return the stream itself, and the others that it speaks of: changes that an incident names, the service that a drill is of."""
     stream, held = state
-    named = named_changes(held) if stream.startswith("incident:") else ()
-    return [stream, *(f"change:{change_id}" for change_id in named)]
+    match held:
+        case incidents.IncidentState():
+            return [stream, *(f"change:{change_id}" for change_id in named_changes(held))]
+        case recovery.Told():
+            return [stream, *(f"service:{service_id}" for service_id in recovery.subjects(held))]
+        case recovery_points.Points():
+            return [f"service:{held.service_id}"]
+        case _:
+            return [stream]
 
 
 def _rows(subject: str, states: Mapping[str, tuple[str, Any]], known: Known) -> Rows:
     held = {stream: state for stream, (_, state) in states.items()}
-    watches = (
-        _WATCHES[subject.partition(":")[0]].watches(held[subject], held, known) if subject in held else unrecorded_changes(subject, held)
-    )
+    concept, _, id = subject.partition(":")
+    if concept == "service":
+        watches = recovery_controls.service_watches(id, held, known)
+    elif subject in held:
+        watches = iter(_WATCHES[concept].watches(held[subject], held, known))
+    else:
+        watches = unrecorded_changes(subject, held)
     made = {(watch.control, watch.found_at): watch for watch in watches}
     return {"control_watch": [(subject, *made[key]) for key in sorted(made)]}
 
@@ -116,8 +150,8 @@ CONTROL_FINDING = View(
 PROJECTIONS = (
     Gathered(
         "control_watch",
-        1,
-        concepts=tuple(_WATCHES),
+        2,
+        concepts=(*_WATCHES, "recovery_point", "service"),
         tables=(CONTROL_WATCH,),
         start=_start,
         fold=_fold,

@@ -8,13 +8,12 @@ from typing import Any, Final, NamedTuple
 from opsledger.domain import incident as i
 from opsledger.policies.instants import SECOND
 from opsledger.policies.known import Known
-from opsledger.policies.operating_model import OperatingModel
 from opsledger.policies.platform import Incidents
 from opsledger.policies.support import Priority
 from opsledger.policies.updates import gaps
 from opsledger.projections import incidents
 from opsledger.projections.incidents import IncidentState, happenings
-from opsledger.projections.watching import Watch, asked, seen
+from opsledger.projections.watching import Watch, asked, model_at, seen
 
 __all__ = ["incident_watches", "named_changes", "unrecorded_changes"]
 
@@ -56,7 +55,7 @@ def incident_watches(state: IncidentState, states: Mapping[str, Any], known: Kno
     told = incidents.rows(state)
     names = [column.name for column in incidents.INCIDENT.columns]
     row = dict(zip(names, told["incident"][0], strict=True))
-    rules = _model(known, row["declared_at"]).incidents
+    rules = model_at(known, row["declared_at"]).incidents
     intervals = [_Stretch(begin, end, severity) for _, begin, end, status, severity in told["incident_interval"] if status in _LASTING]
     commanders = [(assigned, released) for _, role, _, _, assigned, released in told["incident_role"] if role == "commander"]
     rooms: list[tuple[int, int | None]] = [] if row["war_room_opened_at"] is None else [(row["war_room_opened_at"], None)]
@@ -121,9 +120,3 @@ def _newest(state: IncidentState, *kinds: type, until: int | None = None) -> int
     """Return the position of the newest fact of these kinds, of those that had happened by an instant; None where there is none."""
     told = [each for each in happenings(state) if isinstance(each.event, kinds) and (until is None or each.at <= until)]
     return max(told, key=lambda each: (each.at, each.position)).position if told else None
-
-
-def _model(known: Known, instant: int) -> OperatingModel:
-    """Return the operating model in force at an instant; for one before the first, the first."""
-    models = known.models()
-    return max((each for each in models if each.effective_from <= instant), key=lambda each: each.effective_from, default=models[0]).model

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-__all__ = ["Severity", "Watch", "asked", "seen"]
+from opsledger.policies.known import Known
+from opsledger.policies.operating_model import OperatingModel
+
+__all__ = ["Severity", "Watch", "asked", "model_at", "seen"]
 
 Severity = Literal["high", "medium", "low"]
 
@@ -23,9 +26,18 @@ class Watch(NamedTuple):
     last_position: int
 
 
-def seen(control: str, at: int, rule: str, severity: Severity, *, evidence: Sequence[int | None], last_position: int) -> Watch:
-    """Return what an act violated, whenever one looks."""
-    return Watch(control, at, False, None, rule, severity, _shown(evidence), last_position)
+def seen(
+    control: str,
+    at: int,
+    rule: str,
+    severity: Severity,
+    *,
+    evidence: Sequence[int | None],
+    last_position: int,
+    kept_at: int | None = None,
+) -> Watch:
+    """Return what an act violated, whenever one looks; `kept_at` is when that ended, where it has an end."""
+    return Watch(control, at, False, kept_at, rule, severity, _shown(evidence), last_position)
 
 
 def asked(
@@ -42,6 +54,12 @@ def asked(
     if kept_at is not None and kept_at <= due_at:
         return []
     return [Watch(control, due_at, True, kept_at, rule, severity, _shown(evidence), last_position)]
+
+
+def model_at(known: Known, instant: int) -> OperatingModel:
+    """Return the operating model in force at an instant; for one before the first, the first."""
+    models = known.models()
+    return max((each for each in models if each.effective_from <= instant), key=lambda each: each.effective_from, default=models[0]).model
 
 
 def _shown(evidence: Sequence[int | None]) -> str:

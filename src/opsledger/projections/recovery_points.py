@@ -1,0 +1,136 @@
+"""recovery_point: to which instants can the data of a service be brought back, and of how much would a failure have cost us?
+
+Grain: one row per recovery point. Other projections take `start`, `fold` and `points_of` from here. How old the newest is grows with
+the clock and stands in the view recovery_readiness; when one was too old, in control_finding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from opsledger.domain import recovery_point as r
+from opsledger.domain.recorded import Recorded
+from opsledger.policies.instants import micros
+from opsledger.policies.recovery import Point
+from opsledger.projections.kinds import Entity, Rows
+from opsledger.projections.table import Table, boolean, instant, integer, text
+
+__all__ = ["PROJECTIONS", "RECOVERY_POINT", "Points", "fold", "points_of", "rows", "start"]
+
+RECOVERY_POINT = Table(
+    "recovery_point",
+    "One row per recovery point.",
+    key=("service_month", "point_id"),
+    columns=(
+        text("service_month", "Service and UTC month of its completion, as in database/2026-03: what it is recorded under."),
+        text("point_id", "Id of the point, the host's."),
+        text("service_id", "Id of the service."),
+        text("kind", "full, differential, incremental, log, snapshot or replica."),
+        instant("completed_at", "When it could be restored from."),
+        instant("recoverable_at", "The instant to which it brings the data back, corrected."),
+        integer("behind_us", "completed_at - recoverable_at: how old the data were when it was done."),
+        instant("covers_from", "Since then, up to recoverable_at, points were taken all the time; null: this one alone."),
+        integer("lost_at_most_us", "What a failure in that time would have lost at most; null: this one alone."),
+        text("place", "Where it is kept; null: not said."),
+        integer("size_bytes", "How large it is; null: not said."),
+        text("digest", "Digest of what is kept; null: none was made."),
+        boolean("usable", "Whether it can be restored from, as far as is known."),
+        instant("unusable_found_at", "When it was seen that it cannot; null: it was not."),
+        text("defect", "damaged, incomplete or lost; null: none is known."),
+        integer("correction_count", "How often recoverable_at was corrected."),
+        integer("last_position", "Position of the newest fact used."),
+    ),
+    indexes=(("service_id", "recoverable_at"),),
+)
+
+
+@dataclass(slots=True)
+class Points:
+    """The points of a service and month, by their ids, with what was found and corrected. Times in microseconds."""
+
+    service_month: str
+    taken: dict[str, tuple[int, r.Taken]] = field(default_factory=dict)  # with the position
+    unusable: dict[str, tuple[int, int, r.Defect]] = field(default_factory=dict)  # when, position, how
+    corrected: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # of the fact at a position: position, right instant
+
+    @property
+    def service_id(self) -> str:
+        """Whose points they are; the month stands behind the last stroke."""
+        return self.service_month.rpartition("/")[0]
+
+
+def start(service_month: str) -> Points:
+    """Return the state before the first fact."""
+    return Points(service_month)
+
+
+def fold(points: Points, recorded: Recorded) -> Points:
+    """Return the state after one more fact. Of two facts that say when a point was taken the one recorded first counts."""
+    event: r.Fact = recorded.fact
+    match event:
+        case r.Taken():
+            known = points.taken.get(event.point_id)
+            if known is None or recorded.position < known[0]:
+                points.taken[event.point_id] = recorded.position, event
+        case r.FoundUnusable():
+            points.unusable.setdefault(event.point_id, (recorded.occurred_at, recorded.position, event.defect))
+        case r.Corrected():
+            points.corrected.setdefault(event.corrects, []).append((recorded.position, micros(event.now)))
+    return points
+
+
+def points_of(points: Points) -> list[tuple[Point, int]]:
+    """Return what counts, each with the position of the newest fact on it: a point that never was of use does not."""
+    found = []
+    for point_id, (position, taken) in points.taken.items():
+        seen = points.unusable.get(point_id)
+        if seen is not None and seen[2] != "lost":
+            continue
+        recoverable, last, _ = _recoverable(points, position, taken)
+        since = None if taken.covers_from is None else micros(taken.covers_from)
+        lost = None if seen is None else seen[0]
+        found.append(
+            (Point(micros(taken.completed_at), recoverable, since, taken.lost_at_most_us, lost), max(last, seen[1] if seen else 0))
+        )
+    return found
+
+
+def rows(points: Points) -> Rows:
+    """Return the rows of a service and month."""
+    made = []
+    for point_id, (position, taken) in sorted(points.taken.items()):
+        completed = micros(taken.completed_at)
+        recoverable, last, corrections = _recoverable(points, position, taken)
+        seen = points.unusable.get(point_id)
+        made.append(
+            (
+                points.service_month,
+                point_id,
+                taken.service_id,
+                taken.kind,
+                completed,
+                recoverable,
+                completed - recoverable,
+                None if taken.covers_from is None else micros(taken.covers_from),
+                taken.lost_at_most_us,
+                taken.place,
+                taken.size_bytes,
+                taken.digest,
+                seen is None,
+                seen and seen[0],
+                seen and seen[2],
+                corrections,
+                max(last, seen[1] if seen else 0),
+            )
+        )
+    return {"recovery_point": made}
+
+
+def _recoverable(points: Points, position: int, taken: r.Taken) -> tuple[int, int, int]:
+    """Return to when a point brings data back, by the correction recorded last, the newest position that says so, and how many do."""
+    corrections = points.corrected.get(position, [])
+    last, recoverable = max(corrections, default=(position, micros(taken.recoverable_at)))
+    return recoverable, last, len(corrections)
+
+
+PROJECTIONS = (Entity("recovery_point", 1, "recovery_point", (RECOVERY_POINT,), start, fold, rows),)
