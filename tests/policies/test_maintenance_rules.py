@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsledger.policies.instants import SECOND, iso, parse
-from opsledger.policies.intervals import union
+from opsledger.policies.intervals import meeting, overlap, union, without
 from opsledger.policies.maintenance import Notice, Slot, Window, judge, notified_at, slot_on
 from opsledger.policies.operating_model import default_model
 
@@ -237,3 +237,39 @@ def test_what_is_taken_out_is_announced_worked_within_the_cap_and_taken_out_once
             assert window.rules.excludes == "announced" or (window.work and window.work[0] <= low < high <= window.work[1])
     chance.shuffle(windows)
     assert judge(windows) == verdicts, "the order in which they are given does not matter"
+
+
+def plainly(windows: list[Window]) -> dict[str, tuple[tuple[int, int], ...]]:
+    """What is taken out, window by window: of the announced time in which work went on what no earlier one took out, up to the cap."""
+    taken: list[tuple[int, int]] = []
+    found = {}
+    for window in sorted(windows, key=lambda each: (each.planned[0] if each.started_at is None else each.started_at, each.window_id)):
+        (alone,) = judge([replace(window, rules=window.rules.model_copy(update={"monthly_cap": 10**9}))])
+        used = sum(high - low for low, high in taken)  # the windows of the test lie in one month
+        kept = []
+        for low, high in without(list(alone.excluded), taken):
+            until = min(high, low + max(0, window.rules.monthly_cap * SECOND - used))
+            used += until - low
+            kept += [(low, until)] if low < until else []
+        taken = union([*taken, *kept])
+        found[window.window_id] = tuple(kept)
+    return found
+
+
+@given(some_windows())
+def test_what_is_taken_out_is_what_a_look_through_all_windows_before_it_gives(windows: list[Window]) -> None:
+    assert {verdict.window_id: verdict.excluded for verdict in judge(windows)} == plainly(windows)
+
+
+spans = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=8).map(union)
+
+
+@given(spans, st.integers(0, 40), st.integers(0, 40))
+def test_only_the_spans_that_meet_an_interval_are_needed_to_cut_and_to_join_it(spans: list[tuple[int, int]], low: int, length: int) -> None:
+    near = spans[meeting(spans, low, low + length)]
+    one = union([(low, low + length)])
+    assert without(one, near) == without(one, spans)
+    assert overlap(one, near) == overlap(one, spans)
+    joined = list(spans)
+    joined[meeting(spans, low, low + length)] = union([*near, *one])
+    assert joined == union([*spans, *one])

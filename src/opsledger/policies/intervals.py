@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
-__all__ = ["Interval", "overlap", "union", "without"]
+__all__ = ["Interval", "meeting", "overlap", "union", "without"]
 
 Interval = tuple[int, int]
+
+_low, _high = itemgetter(0), itemgetter(1)
 
 
 def union(intervals: Iterable[Interval]) -> list[Interval]:
@@ -43,3 +47,9 @@ def without(spans: list[Interval], holes: list[Interval]) -> list[Interval]:
 def overlap(spans: list[Interval], others: list[Interval]) -> int:
     """Return how much of `spans` lies within `others`; both in order and free of overlap."""
     return sum(high - low for low, high in spans) - sum(high - low for low, high in without(spans, others))
+
+
+def meeting(spans: Sequence[Interval], low: int, high: int) -> slice:
+    """Return the place of those of many spans that overlap or touch [low, high], in order and free of overlap as `union` gives them."""
+    first = bisect_left(spans, low, key=_high)
+    return slice(first, max(first, bisect_right(spans, high, key=_low)))

@@ -15,7 +15,7 @@ from datetime import date
 from typing import Final, Literal, NamedTuple
 
 from opsledger.policies.instants import DAY_S, SECOND
-from opsledger.policies.intervals import Interval, union, without
+from opsledger.policies.intervals import Interval, meeting, union, without
 from opsledger.policies.platform import Maintenance
 from opsledger.policies.zones import local_time
 
@@ -103,9 +103,11 @@ def judge(windows: Iterable[Window]) -> tuple[Verdict, ...]:
         failed = tuple(_failed(window))
         month = window.slot.month
         before = used.get(month, 0)
-        fresh = [] if failed else without(union([_excludable(window)]), taken)
+        low, high = _excludable(window)
+        near = meeting(taken, low, high)  # a year of windows is not looked through for each of them
+        fresh = [] if failed else without(union([(low, high)]), taken[near])
         excluded, length = _first(fresh, max(0, window.rules.monthly_cap * SECOND - before))
-        taken = union([*taken, *excluded])
+        taken[near] = union([*taken[near], *excluded])
         used[month] = before + length
         told = notified_at(window)
         found.append(

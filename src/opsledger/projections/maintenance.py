@@ -13,7 +13,7 @@ from itertools import pairwise
 from opsledger.domain import maintenance as m
 from opsledger.domain.recorded import Recorded
 from opsledger.policies.instants import SECOND, micros, whole_seconds
-from opsledger.policies.intervals import Interval, overlap, union
+from opsledger.policies.intervals import Interval, meeting, overlap, union
 from opsledger.policies.known import Known
 from opsledger.policies.maintenance import Notice, Slot, Verdict, Window, judge
 from opsledger.policies.platform import Maintenance
@@ -232,8 +232,8 @@ def _counted(window: Window, excluded: list[Interval]) -> int | None:
         return 0
     if window.ended_at is None and window.cancelled_at is None:
         return None
-    work = union([window.work])
-    return sum(high - low for low, high in work) - overlap(work, excluded)
+    low, high = window.work
+    return high - low - overlap(union([window.work]), excluded[meeting(excluded, low, high)])
 
 
 def _as_emergency(told: Told, rules: Maintenance) -> tuple[int | None, bool | None, int | None, bool | None]:
