@@ -33,6 +33,7 @@ __all__ = [
     "WindowWithdrawn",
     "checked",
     "evolve",
+    "gauge",
     "identity",
     "stream_of",
     "times_of",
@@ -137,6 +138,41 @@ def withdraw(
         withdrawn_at=now.at, withdraws=withdraws, requested_by=requested_by, approved_by=approved_by, subject_id=now.stream, reason=reason
     )
     return (withdrawn,)
+
+
+def gauge(
+    series_id: str,
+    *,
+    service_id: str,
+    kind: str,
+    source: str,
+    started_at: datetime,
+    ended_at: datetime,
+    concurrent_peak: int | None = None,
+    backlog: int | None = None,
+    revision: int = 0,
+) -> WindowRecorded:
+    """Return a window of which only gauges are known: the most at once in it, what waited at its end. No request is counted."""
+    return WindowRecorded(
+        started_at=started_at,
+        ended_at=ended_at,
+        series_id=series_id,
+        service_id=service_id,
+        kind=kind,
+        source=source,
+        revision=revision,
+        total=0,
+        errors=0,
+        rejected=0,
+        timed=0,
+        sum_us=0,
+        min_us=None,
+        max_us=None,
+        edges=(),
+        buckets=None,
+        backlog=backlog,
+        concurrent_peak=concurrent_peak,
+    )
 
 
 def stream_of(series_id: str, started_at: datetime) -> str:

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from opsledger.policies.duration import Seconds
 from opsledger.policies.support import LATER, Priority, Section
+from opsledger.policies.throughput import Quantity
 
 __all__ = [
     "Availability",
@@ -172,10 +173,22 @@ class Performance(Section):
     requests_per_minute: int = Field(ge=0)
     documents_per_hour: int = Field(ge=0)
     batch_windows: dict[str, str] = Field(json_schema_extra=LATER)
+    batch_on_time_pct: Percent = Field(
+        default=Decimal(100), description="Of a job's windows in a month, those kept are at least this share."
+    )
 
     def bounds(self, kind: str) -> tuple[Bound, ...]:
         """Return what is promised of the times of a kind of requests; nothing of a kind that the model does not name."""
         return {"api": self.api, "web": self.web, "documents": self.documents, "ai": self.ai}.get(kind, ())
+
+    def promised(self, quantity: Quantity) -> int:
+        """Return how much of a quantity is to be borne."""
+        promised = {
+            "requests_per_minute": self.requests_per_minute,
+            "concurrent_users": self.concurrent_users,
+            "documents_per_hour": self.documents_per_hour,
+        }
+        return promised[quantity]
 
 
 class BurnRule(Section):

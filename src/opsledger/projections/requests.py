@@ -8,26 +8,26 @@ lies, and whether it was kept only if both say the same.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from opsledger.policies.instants import SECOND
 from opsledger.policies.known import Known
 from opsledger.policies.months import Month
 from opsledger.policies.operating_model import OperatingModel
 from opsledger.policies.percentiles import share_met
 from opsledger.policies.tally import Within
-from opsledger.policies.throughput import capacity_met, per_minute
+from opsledger.policies.throughput import KEPT
+from opsledger.projections.capacity import CAPACITY_MONTH, Capacity, capacity_of, capacity_row
 from opsledger.projections.kinds import Gathered, Rows
-from opsledger.projections.measured import Day, Period, Slot, Stream, days_of, fold, start
+from opsledger.projections.measured import Day, Period, Stream, days_of, fold, start
 from opsledger.projections.request_windows import SHARES_PCT, edges_json, quantile_columns, quantile_values
 from opsledger.projections.table import Column, Row, Table, boolean, integer, text
 
 __all__ = ["DAY", "MONTH", "PROJECTIONS", "PROMISE", "rows", "subjects"]
 
-_HOUR = 3600 * SECOND
 _OWNER = text("series_month", "Series and UTC month, as in api-requests/2026-03: what a row is made of and replaced with.")
 _SERIES = text("series_id", "What is measured: api-requests.")
 _SERVICE = text("service_id", "Service that was asked, as the newest window says.")
@@ -109,7 +109,7 @@ def rows(subject: str, states: Mapping[str, Stream], known: Known) -> Rows:
         if day.begin < month.stop and month.start < day.end:
             found.merge(day.within(month.start, month.stop))
     if not found.windows:
-        return {DAY.name: daily, MONTH.name: [], PROMISE.name: []}
+        return {DAY.name: daily, MONTH.name: [], PROMISE.name: [], CAPACITY_MONTH.name: []}
     _, service_id, kind = max(day.said for day in days if day.begin < month.stop)
     row = (subject, series_id, name, service_id, kind, *_sums(found, month.stop - month.start))
     model = known.in_force(_judged_at(month, known)).model
@@ -117,7 +117,9 @@ def rows(subject: str, states: Mapping[str, Stream], known: Known) -> Rows:
         (subject, promise, series_id, name, service_id, *told, found.last_position)
         for promise, *told in _promises(found, service_id, kind, model)
     ]
-    return {DAY.name: daily, MONTH.name: [row], PROMISE.name: promises}
+    capacity = capacity_of(found, kind, model)
+    held = [] if capacity is None else [capacity_row(subject, name, service_id, found, capacity)]
+    return {DAY.name: daily, MONTH.name: [row], PROMISE.name: promises, CAPACITY_MONTH.name: held}
 
 
 def _judged_at(month: Month, known: Known) -> int:
@@ -171,8 +173,9 @@ def _promises(period: Period, service_id: str, kind: str, model: OperatingModel)
         limit, good = service.error_rate_below_pct, period.total - period.errors
         met = 100 * period.errors < limit * period.total if period.total else None
         yield "errors", good, good, period.total, _ppm(100 - limit), met, None if period.total else "no requests"
-    if kind in ("api", "web", "documents"):
-        yield _capacity(period, kind, model)
+    capacity = capacity_of(period, kind, model)
+    if capacity is not None:
+        yield _capacity(capacity)
 
 
 def _times(period: Period, below_us: int, share_pct: Decimal) -> Told:
@@ -189,37 +192,11 @@ def _times(period: Period, below_us: int, share_pct: Decimal) -> Told:
     return f"below_{below_us}_us", *within, period.total, _ppm(share_pct), for_certain if reason is None else None, reason
 
 
-def _capacity(period: Period, kind: str, model: OperatingModel) -> Told:
-    """Judge each window of an API or of web pages by whom it turned away, each hour of document processing by what still waited."""
-    if kind == "documents":
-        promised = model.performance.documents_per_hour
-        found = [capacity_met(served, promised, backlog) for served, backlog in _hours(period.slots)]
-    else:
-        turned_away = [slot for slot in period.slots if slot.rejected]
-        found = [True] * (len(period.slots) - len(turned_away))
-        found += [_full(slot, kind, model) for slot in turned_away]
-    good, unknown = found.count(True), found.count(None)
-    met = False if False in found else None if unknown else True
-    return "capacity", good, good + unknown, len(found), 1_000_000, met, _UNKNOWN_CAPACITY[kind] if met is None else None
-
-
-_UNKNOWN_CAPACITY = {"web": "how many were there at once is not known", "documents": "a backlog is not known", "api": None}
-
-
-def _full(slot: Slot, kind: str, model: OperatingModel) -> bool | None:
-    """Return whether a window that turned requests away had served as much as was promised; None: nobody knows."""
-    if kind == "web":
-        return None if slot.concurrent_peak is None else slot.concurrent_peak >= model.performance.concurrent_users
-    return per_minute(slot.total - slot.rejected, slot.ended - slot.started) >= model.performance.requests_per_minute
-
-
-def _hours(slots: Iterable[Slot]) -> Iterator[tuple[int, int | None]]:
-    """Yield what was served in each UTC hour, by the start of its windows, and what waited at its end."""
-    hours: dict[int, tuple[int, int | None]] = {}
-    for slot in slots:
-        served, _ = hours.get(slot.started // _HOUR, (0, None))
-        hours[slot.started // _HOUR] = served + slot.total - slot.rejected, slot.backlog
-    yield from hours.values()
+def _capacity(found: Capacity) -> Told:
+    """Judge each window, of documents each hour, by what it left undone."""
+    counted = Counter(KEPT[stand] for stand in found.stands.elements())
+    good, unknown = counted[True], counted[None]
+    return "capacity", good, good + unknown, counted.total(), 1_000_000, found.met, found.null_reason
 
 
 def _ppm(share_pct: Decimal) -> int:
@@ -229,9 +206,9 @@ def _ppm(share_pct: Decimal) -> int:
 PROJECTIONS = (
     Gathered(
         "requests",
-        1,
+        2,
         concepts=("measurement",),
-        tables=(DAY, MONTH, PROMISE),
+        tables=(DAY, MONTH, PROMISE, CAPACITY_MONTH),
         start=start,
         fold=fold,
         subjects=subjects,
