@@ -149,7 +149,7 @@ class Subscriptions(RuleBasedStateMachine):
             for recorded in in_business_order(history):
                 told = subscriptions.fold(told, recorded)
             assert [step.after for step in subscriptions.course(told)][-1] == state.standing, "decisions and tables see the same"
-            (row,) = self.rows("subscription_current", id)
+            (row,) = self.rows("subscription", id)
             assert (row["state"], row["quantity"], row["last_position"]) == (
                 state.standing.state,
                 state.standing.terms.quantity,

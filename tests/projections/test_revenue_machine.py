@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from opsledger.app import OpsLedger
-from opsledger.domain import fx, policy
+from opsledger.domain import customer, fx, policy
 from opsledger.domain import subscription as s
 from opsledger.domain.billing import Discount, Terms
 from opsledger.errors import Refused
@@ -40,7 +40,8 @@ RULES = st.builds(
     reactivation_within_days=st.sampled_from([None, 0, 30]),
     reporting_currency=st.sampled_from([None, "USD"]),
 )
-KINDS = ("new", "reactivation", "expansion", "contraction", "churn", "fx")
+UP = ("new", "reactivation", "expansion", "fx_impact", "moved")
+SUMMED = ("mrr_start", *UP, "contraction", "churn", "mrr_end", "past_due", "paused", "arr")
 Act = tuple[Callable[..., Any], dict[str, Any]]
 ACTS: list[Act] = [
     (s.activate, {}),
@@ -68,8 +69,8 @@ class Revenues(RuleBasedStateMachine):
         self.clock = Clock("2026-01-31T10:00:00Z")
         self.ledger = OpsLedger.create(f"sqlite:///{self.folder.name}/ops.db", simulated=True, clock=self.clock, ledger_id="0" * 32)
         self.choose(rule)
-        for id, customer in OWNERS.items():
-            self.act(id, 0, s.create, customer_id=customer, terms=TERMS)
+        for id, owner in OWNERS.items():
+            self.act(id, 0, s.create, customer_id=owner, terms=TERMS)
             self.act(id, 0, s.activate)
 
     @rule(id=st.sampled_from([*OWNERS]), days=DAYS, late=st.sampled_from([0, 0, 9, 40]), acts=st.lists(st.sampled_from(ACTS), max_size=3))
@@ -82,6 +83,11 @@ class Revenues(RuleBasedStateMachine):
     def discount(self, id: str, bp: int, days: int, lasts: bool) -> None:
         ends_at = None if lasts else self.clock.now + timedelta(days=days)
         self.act(id, 0, s.apply_discount, discount=Discount(discount_id="D-1", off_bp=bp, ends_at=ends_at))
+
+    @rule(id=st.sampled_from(["C-1", "C-2"]), segment=st.sampled_from(["small", "large"]), late=st.sampled_from([0, 40]))
+    def count_to(self, id: str, segment: str, late: int) -> None:
+        self.act(id, late, customer.register, segment=segment)
+        self.act(id, 0, customer.change_segment, segment=segment)
 
     @rule(data=st.data(), id=st.sampled_from([*OWNERS]), days=st.integers(0, 60), retract=st.booleans())
     def correct(self, data: st.DataObject, id: str, days: int, retract: bool) -> None:
@@ -126,11 +132,11 @@ class Revenues(RuleBasedStateMachine):
                 brought[key] = brought.get(key, 0) + row["mrr_minor"]
         moved = {key: amount for key, (amount, _, _) in sums.items() if amount}
         assert moved == {key: amount for key, amount in brought.items() if amount}
-        for customer in {key[0] for key in sums}:
-            assert sum(held[2] for key, held in sums.items() if key[0] == customer) in (0, 1)
+        for owner in {key[0] for key in sums}:
+            assert sum(held[2] for key, held in sums.items() if key[0] == owner) in (0, 1)
         self.months_are_what_was_held_at_their_ends()
         for row in self.ledger.tables.select("mrr_monthly"):
-            up, down = (sum(row[f"{name}_minor"] for name in names) for names in (("new", "reactivation", "expansion", "fx"), KINDS[3:5]))
+            up, down = (sum(row[f"{name}_minor"] for name in names) for names in (UP, ("contraction", "churn")))
             assert row["mrr_end_minor"] == row["mrr_start_minor"] + up - down
 
     def months_are_what_was_held_at_their_ends(self) -> None:
@@ -138,7 +144,16 @@ class Revenues(RuleBasedStateMachine):
         for row in self.ledger.tables.select("customer_month"):
             key = row["month"], row["currency"]
             totals[key] = totals.get(key, 0) + row["mrr_end_minor"]
-        assert totals == {(row["month"], row["currency"]): row["mrr_end_minor"] for row in self.ledger.tables.select("mrr_monthly")}
+        rows = self.ledger.tables.select("mrr_monthly")
+        whole = {(row["month"], row["currency"]): row for row in rows if row["plan_id"] == row["segment"] == "*"}
+        assert totals == {key: row["mrr_end_minor"] for key, row in whole.items()}
+        for name in (f"{each}_minor" for each in SUMMED):
+            for split in ({"plan_id"}, {"segment"}, {"plan_id", "segment"}):
+                sums = dict.fromkeys(whole, 0)
+                for row in rows:
+                    if {part for part in ("plan_id", "segment") if row[part] != "*"} == split:
+                        sums[row["month"], row["currency"]] += row[name]
+                assert sums == {key: row[name] for key, row in whole.items()}, (name, split)
 
     def teardown(self) -> None:
         if not hasattr(self, "ledger"):

@@ -129,7 +129,7 @@ def test_wishes_to_leave_come_out_one_way_or_the_other(ledger: OpsLedger) -> Non
         ("S-3", 2, "competitor", 10_000, 0, 0, 0, "open", None),
         ("S-4", 1, "price", 10_000, 0, 0, 0, "open", None),
     ]
-    reasons = ("month", "reason", "wishes", "monthly_minor", "offered", "saved", "lost", "still_open", "saved_bp", "null_reason")
+    reasons = ("month", "reason", "wishes", "mrr_minor", "offered", "saved", "lost", "still_open", "saved_bp", "null_reason")
     assert select(ledger, "cancellation_reasons", *reasons) == [
         ("2026-03", "competitor", 1, 10_000, 0, 0, 0, 1, None, "none is settled yet"),
         ("2026-03", "price", 3, 30_000, 2, 1, 1, 1, 5000, None),
@@ -165,7 +165,7 @@ def test_renewals_are_due_when_the_newest_period_ends(ledger: OpsLedger) -> None
     subscribe(ledger, "2026-06-20T12:00:01Z", "S-6")
     subscribe(ledger, "07-01", "S-4")
     act(ledger, "07-05", s.pause, "S-4")
-    columns = ("subscription_id", "renewal_on", "days_left", "overdue", "renews", "reminder_count", "renewal_minor")
+    columns = ("subscription_id", "renewal_on", "days_left", "overdue", "renews", "reminders_sent", "renewal_minor")
     assert select(ledger, "renewal_calendar", *columns) == [
         ("S-1", "2026-08-01", 11, False, True, 1, 10_000),
         ("S-2", "2026-07-20", -1, True, True, 0, 10_000),

@@ -196,7 +196,7 @@ def computed(ledger: OpsLedger, counts: tuple[int, int, int]) -> tuple[int, int]
     total = f"""WITH RECURSIVE total AS (SELECT 'nps' AS survey_type, 'all' AS scope, '2026-03' AS period, 0 AS invited, 0 AS delivered,
         0 AS answered, CAST({sum(counts)} AS BIGINT) AS responded, CAST({promoters} AS BIGINT) AS promoters,
         CAST({passives} AS BIGINT) AS passives, CAST({detractors} AS BIGINT) AS detractors, 0 AS favourable, 0 AS points,
-        (SELECT max(effective_from) FROM policy) AS newest_at, 0 AS lowest_scale, 0 AS highest_scale), """
+        (SELECT max(effective_from) FROM policy) AS newest_at, 1 AS last_position, 0 AS lowest_scale, 0 AS highest_scale), """
     text = whole[:begin] + total + whole[end:]
     text = text.replace("r.responded < r.minimum", "r.responded < 0")
     ledger.catch_up()

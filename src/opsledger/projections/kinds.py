@@ -182,8 +182,8 @@ class Sql(NamedTuple):
 class View:
     """A view that analysts read: its grain, its columns with their meaning, its SQL in either dialect.
 
-    `behind` gives, for a key of the view, the rows of a table that are counted in it, for `opsledger explain`; a column `result`
-    says as what each counts.
+    `behind` gives, for a key of the view, the rows of a table that are counted in it, for `opsledger explain`, and `beside` those of
+    another table; a column `result` says as what each counts.
     """
 
     name: str
@@ -191,7 +191,8 @@ class View:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     sql: Callable[[Sql], str]
-    behind: tuple[str, Callable[[Sql], str]] | None = None  # (table, condition over :key columns)
+    behind: tuple[str, Callable[[Sql], str]] | None = None  # (table, query of its keys over :key columns)
+    beside: tuple[str, Callable[[Sql], str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ _DAY_S = 86_400
 
 def _activation(plan: str) -> str:
     """When the subscription of a plan was activated first; where none is named, the customer's first one."""
-    return f"""(SELECT min(s.activated_at) FROM subscription_current s
+    return f"""(SELECT min(s.activated_at) FROM subscription s
         WHERE s.subscription_id = {plan}.subscription_id OR ({plan}.subscription_id IS NULL AND s.customer_id = {plan}.customer_id))"""
 
 
@@ -41,7 +41,8 @@ def _progress(sql: Sql) -> str:
             b.activated_at, p.first_value_at,
             CASE WHEN p.first_value_at IS NULL OR b.activated_at IS NULL THEN NULL
                  WHEN p.first_value_at <= b.activated_at THEN 0
-                 ELSE ({sql.seconds("b.activated_at", "p.first_value_at")}) / {_DAY_S} END AS ttv_days
+                 ELSE ({sql.seconds("b.activated_at", "p.first_value_at")}) / {_DAY_S} END AS ttv_days,
+            p.last_position
         FROM opsledger_as_of o, onboarding_plan p
         JOIN began b ON b.plan_id = p.plan_id LEFT JOIN late l ON l.plan_id = p.plan_id
     """
@@ -71,6 +72,7 @@ ONBOARDING_PROGRESS = View(
         instant("activated_at", "When the subscription was activated first; null: it was not, or none is known."),
         instant("first_value_at", "When the customer had the first real use; null: not yet."),
         integer("ttv_days", "Whole days from activation to first value, 0 where that came first; null: one is not known."),
+        integer("last_position", "Position of the newest fact of the plan."),
     ),
     sql=_progress,
     behind=("onboarding_plan", lambda sql: "SELECT plan_id FROM onboarding_plan WHERE plan_id = :plan_id"),

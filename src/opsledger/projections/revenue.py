@@ -1,8 +1,9 @@
 """mrr_movements: how did recurring revenue move, and why? subscription_mrr: what does each subscription bring?
 
-Grain: mrr_movements, one row per customer, instant and currency in which its revenue or its being a customer changed; subscription_mrr,
-one row per subscription and time in which what it brings stood still. Both by the choices of the newest operating model's section
-`revenue`, for all of the past. The end of a discount that is known stands here also before it comes: views count to the as-of time.
+Grain: mrr_movements, one row per customer, instant and currency in which its revenue or its being a customer changed;
+subscription_mrr, one row per subscription and time in which what it brings stood still; mrr_part, see `revenue_parts`. All by the
+choices of the newest operating model's section `revenue`, for all of the past. The end of a discount that is known stands here also
+before it comes: views count to the as-of time.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from typing import Any, NamedTuple
 
 from opsledger.policies.instants import SECOND, iso, micros
 from opsledger.policies.known import Known
+from opsledger.policies.money import shown
 from opsledger.policies.months import Month, Months
 from opsledger.policies.mrr import Kind, Revenue, converted, kind
 from opsledger.projections.kinds import Gathered, Line, Rows
 from opsledger.projections.revenue_lines import Held, Quote, Rates, fold, lines, quote, start, subjects
+from opsledger.projections.revenue_parts import MRR_PART, Part, Parts
 from opsledger.projections.subscriptions import Told
 from opsledger.projections.table import Row, Table, instant, integer, text
 
@@ -107,6 +110,10 @@ class _Book:
     reported: dict[str, int] = field(default_factory=dict)
     left_at: int | None = None  # when it ceased to be a customer last
     movements: list[_Movement] = field(default_factory=list)
+    parts: Parts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.parts = Parts(self.states, lambda at: self._month(at).name)
 
     def change(self, at: int, changes: Sequence[tuple[str, Held]]) -> None:
         """Take what changed at an instant, and add the movements that it comes to."""
@@ -117,14 +124,14 @@ class _Book:
             if held.counted != (old.counted if old is not None else (False, 0, held.currency)):
                 touched[stream] = held.reason
             self.held[stream] = held
-        after, now = self._sums(), self._active()
+        after, now, position = self._sums(), self._active(), max(held.position for _, held in changes)
         moved = [each for each in sorted({*before, *after}) if before.get(each, 0) != after.get(each, 0)]
         if was == now and not moved:
+            self._spread(at, position)
             return
         reasons = set(touched.values())
         reason = reasons.pop() if len(reasons) == 1 else "several"
         subscription_id = next(iter(touched)).partition(":")[2] if len(touched) == 1 else None
-        position = max(held.position for _, held in changes)
         away = None if self.left_at is None else at - self.left_at
         # Who comes or goes without revenue moves nothing, but does come or go.
         for i, currency in enumerate(moved or [changes[-1][1].currency]):
@@ -132,6 +139,7 @@ class _Book:
             called = kind(other - one, before=was, after=now, away=away, rule=self.rule)
             turned = now - was if i == 0 else 0
             self._add(at, called, turned, subscription_id, reason, currency, (one, other), position)
+        self._spread(at, position)
         if was and not now:
             self.left_at = at
 
@@ -141,6 +149,18 @@ class _Book:
             found = self._quote(currency, at)
             if converted(amount, found.rate, currency, found.currency) != self.reported.get(currency, 0):
                 self._add(at, "fx", 0, None, "rate", currency, (amount, amount), found.position)
+        newest = max((self._quote(held.currency, at).position for held in self.held.values()), default=0)
+        self.parts.stand_beside(at, self.held, lambda currency: self._quote(currency, at), newest)
+
+    def turn(self, at: int, position: int) -> None:
+        """Count the customer to the segment that holds from then on."""
+        self._spread(at, position)
+
+    def _spread(self, at: int, position: int) -> None:
+        """Settle what changed of plans and segments without any movement, and of what stands beside the revenue."""
+        for currency, reported in sorted(self.reported.items()):
+            self.parts.settle(at, "moved", self.held, currency, (self._quote(currency, at).currency, reported), position)
+        self.parts.stand_beside(at, self.held, lambda currency: self._quote(currency, at), position)
 
     def _add(
         self,
@@ -157,7 +177,9 @@ class _Book:
         before, after = self.reported.get(currency, 0), converted(amounts[1], found.rate, currency, found.currency)
         self.reported[currency] = after
         said = (at, self._month(at).name, called, turned, subscription_id, reason, currency, *amounts)
-        self.movements.append(_Movement(*said, found.currency, found.shown, before, after, max(position, found.position)))
+        newest = max(position, found.position)
+        self.movements.append(_Movement(*said, found.currency, found.shown, before, after, newest))
+        self.parts.settle(at, called, self.held, currency, (found.currency, after), newest)
 
     def _sums(self) -> dict[str, int]:
         sums: dict[str, int] = {}
@@ -179,9 +201,10 @@ def rows(customer_id: str, states: Mapping[str, Any], known: Known) -> Rows:
     """Return the movements of a customer and what each of its subscriptions brings."""
     newest = known.models()[-1]
     held = _held(states, newest.model.revenue, newest.months)
-    movements = _movements(states, held, newest.model.revenue, newest.months)
+    movements, parts = _movements(states, held, newest.model.revenue, newest.months)
     return {
         "mrr_movements": [movement.row(customer_id, seq) for seq, movement in enumerate(movements, 1)],
+        "mrr_part": [part.row(customer_id, seq) for seq, part in enumerate(parts, 1)],
         "subscription_mrr": [row for stream, each in held.items() for row in _spans(customer_id, stream.partition(":")[2], each)],
     }
 
@@ -189,20 +212,33 @@ def rows(customer_id: str, states: Mapping[str, Any], known: Known) -> Rows:
 def tell(table: str, row: Mapping[str, Any], states: Mapping[str, Any], known: Known) -> list[Line]:
     """Return what a movement comes from: what each subscription brings by then, and the rate by which it is reported."""
     newest = known.models()[-1]
-    until = micros(row["occurred_at" if table == "mrr_movements" else "valid_from_at"])
-    told = []
+    until = micros(row["valid_from_at" if table == "subscription_mrr" else "occurred_at"])
+    told = [] if table == "subscription_mrr" else [_told(table, row)]
     for stream, each in _held(states, newest.model.revenue, newest.months).items():
         id = stream.partition(":")[2]
         passed = [held for held in each if held.at <= until]
         if not passed or (table == "subscription_mrr" and id != row["subscription_id"]):
             continue
         last = passed[-1]
-        told.append(Line(f"{id} brings {last.mrr_minor} {last.currency} a month since {iso(last.at)}: {last.reason}", (last.position,)))
+        brings = f"{shown(last.mrr_minor, last.currency)} {last.currency}"
+        told.append(Line(f"{id} brings {brings} a month since {iso(last.at)}: {last.reason}", (last.position,)))
     if table == "mrr_movements" and row["rate"] != "1":
         begins = next(newest.months.between(until, until + 1)).start
         found = quote(states, row["currency"], row["reporting_currency"], begins)
         told.append(Line(f"one {row['currency']} is reported as {found.shown} {found.currency}", (found.position,)))
     return told
+
+
+def _told(table: str, row: Mapping[str, Any]) -> Line:
+    """Return what a row says, with its amounts as people write them."""
+    if table == "mrr_part":
+        amount = row["amount_minor"] if row["kind"] == "customers" else f"{shown(row['amount_minor'], row['currency'])} {row['currency']}"
+        return Line(f"{row['kind']} {amount}, plan {row['plan_id']}, segment {row['segment']}", (row["last_position"],))
+    change, before, after = (shown(row[f"{name}_minor"], row["currency"]) for name in ("amount", "mrr_before", "mrr_after"))
+    said = f"{row['movement_type']} of {change} {row['currency']} a month, from {before} to {after}: {row['reason']}"
+    if row["reporting_currency"] != row["currency"]:
+        said += f"; reported as {shown(row['amount_reporting_minor'], row['reporting_currency'])} {row['reporting_currency']}"
+    return Line(said, (row["last_position"],))
 
 
 def _held(states: Mapping[str, Any], rule: Revenue, months: Months) -> dict[str, list[Held]]:
@@ -225,17 +261,21 @@ def _changes(told: Iterator[Held]) -> Iterator[Held]:
         last = held
 
 
-def _movements(states: Mapping[str, Any], held: Mapping[str, list[Held]], rule: Revenue, months: Months) -> list[_Movement]:
+def _movements(
+    states: Mapping[str, Any], held: Mapping[str, list[Held]], rule: Revenue, months: Months
+) -> tuple[list[_Movement], list[Part]]:
     book = _Book(states, rule, months)
     changes = sorted(((each.at, stream, each) for stream, several in held.items() for each in several), key=itemgetter(0, 1))
     by_instant = {at: [(stream, each) for _, stream, each in group] for at, group in groupby(changes, itemgetter(0))}
-    turns = _turns(states, rule, months)
-    for at in sorted({*by_instant, *turns}):
+    turns, segments = _turns(states, rule, months), book.parts.turns()
+    for at in sorted({*by_instant, *turns, *(at for at in segments if at < months.starts[-1] * SECOND)}):
+        if at in segments:
+            book.turn(at, segments[at])
         if at in turns:
             book.revalue(at)
         if at in by_instant:
             book.change(at, by_instant[at])
-    return _without_short_stays(book.movements) if rule.same_month == "neither" else book.movements
+    return _without_short_stays(book.movements, book.parts.found) if rule.same_month == "neither" else (book.movements, book.parts.found)
 
 
 def _turns(states: Mapping[str, Any], rule: Revenue, months: Months) -> set[int]:
@@ -252,7 +292,7 @@ def _turns(states: Mapping[str, Any], rule: Revenue, months: Months) -> set[int]
     return {at for at in found if at < months.starts[-1] * SECOND}
 
 
-def _without_short_stays(movements: list[_Movement]) -> list[_Movement]:
+def _without_short_stays(movements: list[_Movement], parts: list[Part]) -> tuple[list[_Movement], list[Part]]:
     """Leave out what happened between coming and going within one month; together it comes to nothing."""
     kept: list[_Movement] = []
     came: int | None = None
@@ -263,9 +303,10 @@ def _without_short_stays(movements: list[_Movement]) -> list[_Movement]:
         gone = movement.kind == "churn" and (following is None or following.at > movement.at)
         if gone and came is not None:
             if kept[came].month == movement.month:
+                parts = [part for part in parts if not kept[came].at <= part.at <= movement.at]
                 del kept[came:]
             came = None
-    return kept
+    return kept, parts
 
 
 def _spans(customer_id: str, subscription_id: str, several: list[Held]) -> Iterator[Row]:
@@ -281,8 +322,8 @@ PROJECTIONS = (
     Gathered(
         "revenue",
         1,
-        concepts=("subscription",),
-        tables=(MRR_MOVEMENTS, SUBSCRIPTION_MRR),
+        concepts=("customer", "subscription"),
+        tables=(MRR_MOVEMENTS, MRR_PART, SUBSCRIPTION_MRR),
         start=start,
         fold=fold,
         subjects=subjects,

@@ -13,7 +13,7 @@ from opsledger.domain import subscription as s
 from opsledger.domain.recorded import Recorded
 from opsledger.policies.instants import micros
 from opsledger.policies.mrr import Revenue, monthly
-from opsledger.projections import subscriptions
+from opsledger.projections import customers, subscriptions
 
 __all__ = ["Held", "Quote", "Rates", "fold", "lines", "quote", "start", "subjects"]
 
@@ -58,17 +58,22 @@ class Quote(NamedTuple):
     position: int
 
 
-def start(stream: str) -> subscriptions.Told | Rates:
-    """Return the state of a subscription, or of a pair of currencies, before its first fact."""
+_Told = subscriptions.Told | customers.Told | Rates
+
+
+def start(stream: str) -> _Told:
+    """Return the state of a subscription, a customer, or a pair of currencies, before its first fact."""
     concept, _, id = stream.partition(":")
     if concept == "fx":
         base, _, quoted = id.partition("/")
         return Rates(base, quoted)
-    return subscriptions.start(stream)
+    return customers.start(stream) if concept == "customer" else subscriptions.start(stream)
 
 
-def fold(state: subscriptions.Told | Rates, recorded: Recorded) -> subscriptions.Told | Rates:
+def fold(state: _Told, recorded: Recorded) -> _Told:
     """Return the state after one fact more."""
+    if isinstance(state, customers.Told):
+        return customers.fold(state, recorded)
     if isinstance(state, subscriptions.Told):
         return subscriptions.fold(state, recorded)
     event = recorded.fact
@@ -80,8 +85,10 @@ def fold(state: subscriptions.Told | Rates, recorded: Recorded) -> subscriptions
     return state
 
 
-def subjects(state: subscriptions.Told | Rates) -> set[str]:
+def subjects(state: _Told) -> set[str]:
     """Return of which customers a stream speaks; rates speak of all, which the engine is told."""
+    if isinstance(state, customers.Told):
+        return {state.customer_id}
     return {recorded.fact.customer_id for recorded in state.facts} if isinstance(state, subscriptions.Told) else set()
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from opsledger.projections.kinds import Kpi, Sql, View
+from opsledger.projections.revenue_parts import ALL, BESIDE
 from opsledger.projections.table import boolean, integer, text
 
 __all__ = ["CHURN_MONTHLY", "CUSTOMER_MONTH", "KPIS", "MRR_COMMITTED", "MRR_MONTHLY", "PROJECTIONS", "RETENTION_COHORT"]
 
 _KINDS = ("new", "reactivation", "expansion", "contraction", "churn", "fx")
+_COLUMNS = {**{name: f"{name}_minor" for name in _KINDS}, "fx": "fx_impact_minor"}
 _LOST = ("contraction", "churn")
 _INVOLUNTARY = "('cancelled_involuntary', 'marked_unpaid')"
 
@@ -25,10 +27,10 @@ def _happened(sql: Sql) -> str:
 def _customer_month(sql: Sql) -> str:
     amounts = ", ".join(
         f"CAST(sum(CASE WHEN movement_type = '{name}' THEN {'-' if name in _LOST else ''}amount_reporting_minor ELSE 0 END) AS BIGINT)"
-        f" AS {name}_minor"
-        for name in _KINDS
+        f" AS {column}"
+        for name, column in _COLUMNS.items()
     )
-    told = ", ".join(f"coalesce(m.{name}_minor, 0) AS {name}_minor" for name in _KINDS)
+    told = ", ".join(f"coalesce(m.{column}, 0) AS {column}" for column in _COLUMNS.values())
     flags = ", ".join(
         f"max(CASE WHEN {condition} THEN 1 ELSE 0 END) AS {name}"
         for name, condition in (
@@ -77,7 +79,7 @@ def _customer_month(sql: Sql) -> str:
             LEFT JOIN turned t ON t.customer_id = g.customer_id AND t.month = g.month
         )
         SELECT customer_id, month, currency, cohort_month, mrr_end_minor - net AS mrr_start_minor,
-            {", ".join(f"{name}_minor" for name in _KINDS)}, mrr_end_minor, {said}, last_position
+            {", ".join(_COLUMNS.values())}, mrr_end_minor, {said}, last_position
         FROM filled
     """
 
@@ -88,7 +90,7 @@ _AMOUNTS = (
     integer("expansion_minor", "By which customers grew."),
     integer("contraction_minor", "By which customers shrank, as a positive amount."),
     integer("churn_minor", "Of customers who left, as a positive amount."),
-    integer("fx_minor", "That other rates make, of what stayed as it was."),
+    integer("fx_impact_minor", "That other rates make, of what stayed as it was."),
 )
 
 CUSTOMER_MONTH = View(
@@ -102,7 +104,7 @@ CUSTOMER_MONTH = View(
         text("cohort_month", "Month in which it first was a customer; it stays in it when it comes back."),
         integer("mrr_start_minor", "Monthly revenue at the month's beginning, before other rates hold, in minor units."),
         *_AMOUNTS,
-        integer("mrr_end_minor", "Monthly revenue at its end; start + new + reactivation + expansion - contraction - churn + fx."),
+        integer("mrr_end_minor", "Monthly revenue at its end; start + new + reactivation + expansion - contraction - churn + fx_impact."),
         boolean("was_active", "Whether it was a customer at the month's beginning, by any of its subscriptions."),
         boolean("is_active", "Whether it is one at its end."),
         boolean("is_new", "Whether it came for the first time."),
@@ -120,37 +122,96 @@ def _summed(*names: str) -> str:
 
 
 def _mrr_monthly(sql: Sql) -> str:
-    amounts = ", ".join(f"{name}_minor" for name in _KINDS)
+    signed = {**dict.fromkeys(_KINDS, ""), **dict.fromkeys(_LOST, "-")}
+    movements = ", ".join(f"{_of_kind(name, sign)} AS {_COLUMNS[name]}" for name, sign in signed.items())
+    filled = ", ".join(f"coalesce(m.{name}, 0) AS {name}" for name in (*_COLUMNS.values(), "moved_minor", "net", *_LEVELS))
+    running = "OVER (PARTITION BY currency, plan_id, segment ORDER BY month)"
+    levels = ", ".join(f"CAST(sum({name}) {running} AS BIGINT) AS {name}" for name in _LEVELS)
+    # Of whom a customer is counted once: rows of all plans are beside those of each.
+    counted = f"sum(CASE WHEN kind = 'customers' AND (plan_id = '{ALL}') = any_plan THEN amount_minor ELSE 0 END)"
+    scopes = [(plan, segment) for plan in ("plan_id", f"'{ALL}'") for segment in ("segment", f"'{ALL}'")]
+    no, yes = sql.false(), sql.true()
+    each = " UNION ALL ".join(
+        f"SELECT month, currency, {plan} AS to_plan, {segment} AS to_segment, {no if plan == 'plan_id' else yes} AS any_plan,"
+        f" plan_id, kind, amount_minor, last_position FROM happened" + (f" WHERE plan_id <> '{ALL}'" if plan == "plan_id" else "")
+        for plan, segment in scopes
+    )
     return f"""
-        SELECT month, currency, mrr_start_minor, {amounts}, mrr_end_minor, 12 * mrr_end_minor AS arr_minor, customers_end, last_position
-        FROM (
-            SELECT month, currency, {_summed("mrr_start_minor", *(f"{name}_minor" for name in _KINDS), "mrr_end_minor")},
-                CAST(sum(CASE WHEN is_active THEN 1 ELSE 0 END) AS BIGINT) AS customers_end, max(last_position) AS last_position
-            FROM customer_month GROUP BY month, currency
-        ) summed
+        WITH happened AS (SELECT v.* FROM mrr_part v, opsledger_as_of o WHERE v.occurred_at <= o.effective_at),
+        scoped AS ({each}),
+        moved AS (
+            SELECT month, currency, to_plan AS plan_id, to_segment AS segment, {movements}, {_of_kind("moved")} AS moved_minor,
+                CAST(sum(CASE WHEN kind IN {BESIDE} THEN 0 ELSE amount_minor END) AS BIGINT) AS net,
+                {_of_kind("past_due")} AS past_due_minor, {_of_kind("paused")} AS paused_minor, CAST({counted} AS BIGINT) AS customers_end,
+                max(last_position) AS last_position
+            FROM scoped GROUP BY month, currency, to_plan, to_segment
+        ),
+        grid AS (
+            SELECT b.currency, b.plan_id, b.segment, p.month
+            FROM (SELECT currency, plan_id, segment, min(month) AS first_month FROM moved GROUP BY currency, plan_id, segment) b
+            JOIN policy_month p ON p.month >= b.first_month, opsledger_as_of o WHERE p.starts_at <= o.effective_at
+        ),
+        filled AS (
+            SELECT g.month, g.currency, g.plan_id, g.segment, {filled}, m.last_position
+            FROM grid g LEFT JOIN moved m
+                ON m.month = g.month AND m.currency = g.currency AND m.plan_id = g.plan_id AND m.segment = g.segment
+        ),
+        ended AS (
+            SELECT month, currency, plan_id, segment, net, {", ".join(_COLUMNS.values())}, moved_minor,
+                CAST(sum(net) {running} AS BIGINT) AS mrr_end_minor, {levels}, max(last_position) {running} AS last_position
+            FROM filled
+        )
+        SELECT month, currency, plan_id, segment, mrr_end_minor - net AS mrr_start_minor, {", ".join(_COLUMNS.values())}, moved_minor,
+            mrr_end_minor, past_due_minor, paused_minor, 12 * mrr_end_minor AS arr_minor, customers_end, last_position
+        FROM ended
     """
+
+
+_LEVELS = ("past_due_minor", "paused_minor", "customers_end")
+
+
+def _of_kind(kind: str, sign: str = "") -> str:
+    return f"CAST(sum(CASE WHEN kind = '{kind}' THEN {sign}amount_minor ELSE 0 END) AS BIGINT)"
 
 
 MRR_MONTHLY = View(
     "mrr_monthly",
-    "One row per month and currency of the report: recurring revenue rolled forward.",
-    key=("month", "currency"),
+    "One row per month, currency of the report, plan and segment, * for all: recurring revenue rolled forward.",
+    key=("month", "currency", "plan_id", "segment"),
     columns=(
         text("month", "Month, for example 2026-03."),
         text("currency", "Currency of the report."),
+        text("plan_id", "Plan that brings it; *: all."),
+        text("segment", "Segment of the customers at the time; none: they were not registered; *: all."),
         integer("mrr_start_minor", "Monthly revenue at the month's beginning, in minor units."),
         *_AMOUNTS,
-        integer("mrr_end_minor", "Monthly revenue at its end; start + new + reactivation + expansion - contraction - churn + fx."),
-        integer("arr_minor", "Twelve times that."),
-        integer("customers_end", "Customers at its end, also those who bring nothing then."),
+        integer("moved_minor", "What came from other plans or segments, less what went to them; 0 where all are meant."),
+        integer(
+            "mrr_end_minor",
+            "Monthly revenue at its end; start + new + reactivation + expansion - contraction - churn + fx_impact + moved.",
+        ),
+        integer("past_due_minor", "At the end, monthly revenue for which a payment is late, counted or not."),
+        integer("paused_minor", "At the end, what paused subscriptions would bring."),
+        integer("arr_minor", "Twelve times mrr_end_minor."),
+        integer("customers_end", "Customers at its end with a subscription in the currency, also those who bring nothing then."),
         integer("last_position", "Position of the newest fact used."),
     ),
     sql=_mrr_monthly,
     behind=(
         "mrr_movements",
         lambda sql: (
-            f"SELECT customer_id, seq FROM ({_happened(sql)}) happened WHERE month = :month AND reporting_currency = :currency "
-            "ORDER BY occurred_at, customer_id, seq"
+            "SELECT customer_id, seq, movement_type || ' ' || amount_reporting_minor || ' minor units' AS result "
+            f"FROM ({_happened(sql)}) happened WHERE month = :month AND reporting_currency = :currency "
+            f"AND :plan_id = '{ALL}' AND :segment = '{ALL}' ORDER BY occurred_at, customer_id, seq"
+        ),
+    ),
+    beside=(
+        "mrr_part",
+        lambda sql: (
+            "SELECT v.customer_id, v.seq, v.kind || ' ' || v.amount_minor || ' minor units' AS result FROM mrr_part v, opsledger_as_of o "
+            f"WHERE v.occurred_at <= o.effective_at AND v.month = :month AND v.currency = :currency AND v.kind NOT IN {BESIDE} "
+            f"AND (:plan_id <> '{ALL}' OR :segment <> '{ALL}') AND :plan_id IN ('{ALL}', v.plan_id) AND :segment IN ('{ALL}', v.segment) "
+            "ORDER BY v.occurred_at, v.customer_id, v.seq"
         ),
     ),
 )
@@ -165,7 +226,7 @@ def _least(sql: Sql, one: str, other: str) -> str:
 
 
 def _churn(sql: Sql) -> str:
-    kept = "(mrr_end_minor - reactivation_minor - fx_minor)"
+    kept = "(mrr_end_minor - reactivation_minor - fx_impact_minor)"
     return f"""
         WITH summed AS (
             SELECT month, currency, {_counted("was_active")} AS customers_start, {_counted("is_new")} AS customers_new,
@@ -322,7 +383,7 @@ def _mrr(sql: Sql) -> str:
     return """
         SELECT 'currency:' || currency AS scope, 'month' AS period, month AS period_start, mrr_end_minor AS numerator, 1 AS denominator,
             customers_end AS n, NULL AS null_reason, last_position
-        FROM mrr_monthly
+        FROM mrr_monthly WHERE plan_id = '*' AND segment = '*'
     """
 
 

@@ -1,6 +1,6 @@
-"""subscription_current: how does each subscription stand? subscription_history: in which state was it, when?
+"""subscription: how does each subscription stand? subscription_history: in which state was it, when?
 
-Grain: subscription_current, one row per subscription; subscription_history, one row per subscription and change of state;
+Grain: subscription, one row per subscription; subscription_history, one row per subscription and change of state;
 subscription_change, one row per change of plan or quantity with its amounts; subscription_cancellation, one row per wish to leave.
 Tables of revenue take `start`, `fold` and `course` from here, so that one fold tells all of them how a subscription stood.
 """
@@ -21,9 +21,9 @@ from opsledger.projections.table import Row, Table, boolean, instant, integer, t
 
 __all__ = [
     "PROJECTIONS",
+    "SUBSCRIPTION",
     "SUBSCRIPTION_CANCELLATION",
     "SUBSCRIPTION_CHANGE",
-    "SUBSCRIPTION_CURRENT",
     "SUBSCRIPTION_HISTORY",
     "Step",
     "Told",
@@ -33,8 +33,8 @@ __all__ = [
     "start",
 ]
 
-SUBSCRIPTION_CURRENT = Table(
-    "subscription_current",
+SUBSCRIPTION = Table(
+    "subscription",
     "One row per subscription, as of its newest fact. What was agreed for later counts when it is recorded to have happened.",
     key=("subscription_id",),
     columns=(
@@ -204,7 +204,7 @@ def rows(told: Told) -> Rows:
     steps = list(course(told))
     id = told.subscription_id
     return {
-        "subscription_current": [_current(told, steps)],
+        "subscription": [_current(told, steps)],
         "subscription_history": _history(id, steps),
         "subscription_change": [row for step in steps if (row := _change(id, step)) is not None],
         "subscription_cancellation": _cancellations(id, steps),
@@ -253,7 +253,7 @@ def _current(told: Told, steps: list[Step]) -> Row:
         "previous_subscription_id": held.previous_subscription_id,
         "last_position": told.last_position,
     }
-    return tuple(values[column.name] for column in SUBSCRIPTION_CURRENT.columns)
+    return tuple(values[column.name] for column in SUBSCRIPTION.columns)
 
 
 def _history(id: str, steps: list[Step]) -> list[Row]:
@@ -367,7 +367,7 @@ PROJECTIONS = (
         "subscription",
         1,
         concept="subscription",
-        tables=(SUBSCRIPTION_CURRENT, SUBSCRIPTION_HISTORY, SUBSCRIPTION_CHANGE, SUBSCRIPTION_CANCELLATION),
+        tables=(SUBSCRIPTION, SUBSCRIPTION_HISTORY, SUBSCRIPTION_CHANGE, SUBSCRIPTION_CANCELLATION),
         start=start,
         fold=fold,
         rows=rows,

@@ -21,11 +21,11 @@ def _answers(sql: Sql) -> str:
         WITH asked AS (
             SELECT 'survey_response:' || response_id AS stream, survey_type, wave_id, customer_id, contact_id, ticket_id, channel,
                 invited_at, CASE WHEN invited_at IS NULL THEN NULL WHEN failed_at IS NULL THEN {yes} ELSE {no} END AS delivered,
-                responded_at, score, scale_lowest, scale_highest, favourable_from
+                responded_at, score, scale_lowest, scale_highest, favourable_from, last_position
             FROM survey_response
             UNION ALL
             SELECT 'ticket:' || ticket_id, 'csat', '{_TICKET_WAVE}', customer_id, requester_id, ticket_id, channel,
-                survey_sent_at, CASE WHEN survey_sent_at IS NULL THEN NULL ELSE {yes} END, survey_answered_at, csat, 1, 5, 4
+                survey_sent_at, CASE WHEN survey_sent_at IS NULL THEN NULL ELSE {yes} END, survey_answered_at, csat, 1, 5, 4, last_position
             FROM ticket WHERE survey_sent_at IS NOT NULL OR survey_answered_at IS NOT NULL
         ),
         judged AS (
@@ -42,7 +42,7 @@ def _answers(sql: Sql) -> str:
             CASE WHEN responded_at IS NULL THEN NULL WHEN not_counted_reason IS NULL THEN {yes} ELSE {no} END AS counts,
             CASE WHEN responded_at IS NULL OR not_counted_reason IS NOT NULL THEN NULL
                 WHEN survey_type = 'nps' THEN CASE WHEN score >= 9 THEN 'promoter' WHEN score >= 7 THEN 'passive' ELSE 'detractor' END
-                WHEN score >= favourable_from THEN 'favourable' ELSE 'other' END AS class
+                WHEN score >= favourable_from THEN 'favourable' ELSE 'other' END AS class, last_position
         FROM judged
     """
 
@@ -67,6 +67,7 @@ SURVEY_ANSWER = View(
         text("not_counted_reason", "Why the answer does not count; null: it does, or there is none."),
         boolean("counts", "Whether the answer counts; null: there is none."),
         text("class", "promoter, passive or detractor; of csat and ces favourable or other; null: no answer that counts."),
+        integer("last_position", "Position of the newest fact used."),
     ),
     sql=_answers,
 )
@@ -89,10 +90,10 @@ def _events(sql: Sql) -> str:
     return f"""
         event AS (
             SELECT survey_type, wave_id, customer_id, invited_at AS at, 1 AS invited, {counted("delivered")} AS delivered,
-                {counted("counts")} AS answered, {nothing}, NULL AS highest
+                {counted("counts")} AS answered, {nothing}, NULL AS highest, last_position
             FROM survey_answer WHERE invited_at IS NOT NULL
             UNION ALL
-            SELECT survey_type, wave_id, customer_id, responded_at, 0, 0, 0, 1, {answered}, score, scale_highest
+            SELECT survey_type, wave_id, customer_id, responded_at, 0, 0, 0, 1, {answered}, score, scale_highest, last_position
             FROM survey_answer WHERE counts
         ),
         placed AS (
@@ -120,7 +121,7 @@ def _scores(sql: Sql) -> str:
         WITH RECURSIVE {_events(sql)},
         total AS (
             SELECT survey_type, scope, period, {", ".join(f"CAST(sum({name}) AS BIGINT) AS {name}" for name in summed)},
-                max(at) AS newest_at, min(highest) AS lowest_scale, max(highest) AS highest_scale
+                max(at) AS newest_at, max(last_position) AS last_position, min(highest) AS lowest_scale, max(highest) AS highest_scale
             FROM scoped GROUP BY survey_type, scope, period
         ),
         ruled AS (
@@ -153,22 +154,24 @@ def _scores(sql: Sql) -> str:
             CASE WHEN survey_type = 'ces' AND null_reason IS NULL THEN {_half_up("100 * points", "responded")} END AS ces_x100,
             CASE WHEN survey_type = 'ces' AND null_reason IS NULL THEN {_half_up("10000 * favourable", "responded")} END
                 AS ces_favourable_bp,
-            null_reason
+            null_reason, last_position
         FROM scored
     """
 
 
-def _behind(sql: Sql) -> str:
+def _behind(named: str, source: str) -> str:
+    """SQL of the rows of a table, by their ids, that are counted in a score."""
     month = "(SELECT m.month FROM policy_month m WHERE m.starts_at <= {} ORDER BY m.starts_at DESC LIMIT 1)"
     at = "coalesce(a.responded_at, a.invited_at)"
     periods = " OR ".join(f"{month.format(each)} = :period" for each in ("a.invited_at", "a.responded_at"))
     return f"""
-        SELECT r.response_id FROM survey_answer a JOIN survey_response r ON a.stream = 'survey_response:' || r.response_id
+        SELECT {named}, coalesce(a.class, 'not counted: ' || a.not_counted_reason, 'not answered') AS result
+        FROM survey_answer a JOIN {source}
         WHERE a.survey_type = :survey_type AND ('wave ' || a.wave_id = :period OR {periods})
             AND (:scope = 'all' OR :scope = 'customer ' || a.customer_id OR EXISTS (SELECT 1 FROM customer_segment s
                 WHERE s.customer_id = a.customer_id AND s.valid_from_at <= {at}
                     AND (s.valid_to_at IS NULL OR {at} < s.valid_to_at) AND :scope = 'segment ' || s.segment))
-        ORDER BY {at}, r.response_id
+        ORDER BY {at}, a.stream
     """
 
 
@@ -197,9 +200,14 @@ SURVEY_SCORES = View(
         integer("ces_x100", "Mean answer in hundredths, rounded half up; null: see null_reason."),
         integer("ces_favourable_bp", "Of ces, favourable / responded in basis points, rounded half up; null where the mean is."),
         text("null_reason", "Why there is no score; null: there is."),
+        integer("last_position", "Newest position in what was counted."),
     ),
     sql=_scores,
-    behind=("survey_response", _behind),
+    behind=(
+        "survey_response",
+        lambda sql: _behind("r.response_id", "survey_response r ON a.stream = 'survey_response:' || r.response_id"),
+    ),
+    beside=("ticket", lambda sql: _behind("t.ticket_id", "ticket t ON a.stream = 'ticket:' || t.ticket_id")),
 )
 
 PROJECTIONS = (SURVEY_ANSWER, SURVEY_SCORES)

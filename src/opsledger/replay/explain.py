@@ -95,18 +95,27 @@ def explain(store: Store, tables: Tables, table: str, key: Sequence[str]) -> Exp
             f"{table} has no row {shown} at position {tables.as_of().position}; look at its keys, or run `opsledger catch-up` first.",
         )
     made = Explanation(table, described.doc, where, found[0])
-    if isinstance(described, View):
-        made.reads = reads(tables.schema, described)
-        made.counted = list(_counted(tables, described, where, made.row))
+    if isinstance(described, Table):
+        _folded(store, tables, described, where, made)
         return made
+    made.reads = reads(tables.schema, described)
+    made.counted = list(_counted(tables, described, where, made.row))
+    if [each.key for each in made.counted] == [tuple(where.values())]:  # it only adds to the row of a table, whose facts are its own
+        base = tables.schema.declared[made.counted[0].table]
+        _folded(store, tables, base, dict(zip(base.key, where.values(), strict=True)), made)
+    return made
+
+
+def _folded(store: Store, tables: Tables, described: Table, where: dict[str, Any], made: Explanation) -> None:
+    """Add what a row of a table was folded from."""
     projection = next(each for each in tables.schema.projections.values() if described in each.tables)
     if isinstance(projection, Entry):
         made.facts = _entry(store, made.row)
-        return made
+        return
     made.details = _details(tables, projection, described, where)
     if isinstance(projection, Gathered):
         _gathered(store, tables, projection, described, made)
-        return made
+        return
     causes = _causes(tables, projection, made.row, described)
     until = next((made.row[name] for name in _SETTLED if name in made.row), tables.as_of().position)
     stream = f"{projection.concept}:{made.row[described.owner]}"
@@ -116,7 +125,6 @@ def explain(store: Store, tables: Tables, table: str, key: Sequence[str]) -> Exp
     made.named = [_tell(recorded, causes) for recorded in _named(store, naming)]
     elsewhere = causes - {told.position for told in (*made.facts, *made.named)}
     made.named += [_tell(read(row), causes) for position in sorted(elsewhere) for row in store.page(position - 1, 1, until=position)]
-    return made
 
 
 def read_value(column: Column, text: str) -> Any:
@@ -149,8 +157,12 @@ def _shortened(tables: Tables, described: Table | View, given: Sequence[str]) ->
             where = {name: read_value(columns[name], text) for name, text in zip(names, given, strict=True)}
         except BadInput:
             continue
-        for row in tables.select(described.name, **where)[:_SEVERAL]:
+        for row in sorted(tables.select(described.name, **where), key=lambda row: -sum(row[name] == "*" for name in described.key))[
+            :_SEVERAL
+        ]:
             meant[tuple(row[name] for name in described.key)] = {name: row[name] for name in described.key}
+    if len(meant) > 1:  # of a sum and its parts, the sum is meant
+        meant = {key: row for key, row in meant.items() if key.count("*") == len(key) - len(given)} or meant
     if len(meant) == 1:
         return next(iter(meant.values()))
     parts = f"{len(described.key)} parts" if len(described.key) > 1 else "one part"
@@ -165,13 +177,15 @@ def _shortened(tables: Tables, described: Table | View, given: Sequence[str]) ->
 
 def _counted(tables: Tables, view: View, where: dict[str, Any], row: dict[str, Any]) -> Iterator[Counted]:
     """Yield the rows that a view counts: those that it says itself, else those whose whole key stands in the row."""
-    if view.behind is not None:
-        name, sql = view.behind
+    said = [each for each in (view.behind, view.beside) if each is not None]
+    for name, sql in said:
+        query = sql(tables.sql)
         kinds = {column.name: column.sa().type for column in view.columns}
-        binds = [sa.bindparam(part, value, type_=kinds[part]) for part, value in where.items()]
+        binds = [sa.bindparam(part, value, type_=kinds[part]) for part, value in where.items() if re.search(rf":{part}\b", query)]
         keys = tables.schema.declared[name].key
-        for each in tables.query(sa.text(sql(tables.sql)).bindparams(*binds)):
+        for each in tables.query(sa.text(query).bindparams(*binds)):
             yield Counted(name, tuple(each[part] for part in keys), each.get("result"))
+    if said:
         return
     for name in reads(tables.schema, view):
         read_from = tables.describe(name)

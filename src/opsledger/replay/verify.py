@@ -7,6 +7,7 @@
     parts         integrity     every sealed part is the one that its fact names, or was purged because a fact decided so
     fold          foldability   every fact decodes, says of itself what its envelope says, and its stream evolves
     promises      promises      every due time stamped in a fact is the one derived from what was known at its position
+    amounts       promises      every amount of a change of a subscription is the one that its rule and the facts before it give
     projections   tables        the tables are equal to the log folded anew
     keys          keys          the key store does what the log says: destroyed is destroyed, nothing is lost; where there is one
     closes        periods       every period that was closed says, computed again as known then, what was reported
@@ -29,6 +30,7 @@ from opsledger.errors import BadInput, OpsledgerError
 from opsledger.ledger.seals import Seals
 from opsledger.ledger.store import Store
 from opsledger.policies.instants import iso
+from opsledger.replay.checks.amounts import amounts
 from opsledger.replay.checks.closes import closes
 from opsledger.replay.checks.fold import fold
 from opsledger.replay.checks.personal import keys, parts
@@ -50,6 +52,7 @@ _ABOUT: Final = {
     "parts": "integrity",
     "fold": "foldability",
     "promises": "promises",
+    "amounts": "promises",
     "projections": "tables",
     "closes": "periods",
     "keys": "keys",
@@ -173,6 +176,7 @@ _RUN: Final[Mapping[str, Callable[[Task], None]]] = {
     "parts": parts,
     "fold": fold,
     "promises": promises,
+    "amounts": amounts,
     "projections": projections,
     "closes": closes,
     "keys": keys,

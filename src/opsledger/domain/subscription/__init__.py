@@ -24,6 +24,7 @@ from opsledger.domain.subscription.changing import (
     change_quantity,
     direction_of,
     expire_discount,
+    prorated,
     revoke_plan_change,
     schedule_plan_change,
 )
@@ -104,6 +105,7 @@ from opsledger.domain.subscription.standing import (
 from opsledger.domain.subscription.state import (
     Subscription,
     evolve,
+    happened_at,
 )
 
 __all__ = [
@@ -168,12 +170,14 @@ __all__ = [
     "evolve",
     "expire_discount",
     "expire_trial",
+    "happened_at",
     "make_offer",
     "mark_incomplete",
     "mark_past_due",
     "mark_unpaid",
     "pause",
     "priced",
+    "prorated",
     "reactivate",
     "recover",
     "remind_renewal",

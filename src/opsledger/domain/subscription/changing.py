@@ -70,7 +70,7 @@ def change_plan(
         was=standing.terms,
         terms=terms,
         discount=discount,
-        proration=_prorated(standing, now, priced(terms, discount), proration, anew=anew),
+        proration=prorated(standing, now.at, priced(terms, discount), proration, anew=anew),
         cycle=cycle,
         period=period,
         invoice_id=invoice_id,
@@ -95,7 +95,7 @@ def change_quantity(
         quantity=quantity,
         terms=terms,
         discount=discount,
-        proration=_prorated(standing, now, priced(terms, discount), proration),
+        proration=prorated(standing, now.at, priced(terms, discount), proration),
         invoice_id=invoice_id,
     )
     return (changed,)
@@ -131,16 +131,16 @@ def direction_of(was: Terms, terms: Terms) -> f.Direction:
 
 def given_back(standing: Standing, now: Moment) -> Proration | None:
     """Return what is given back of the running period at its end; None: nothing runs."""
-    return _prorated(standing, now, 0, None)
+    return prorated(standing, now.at, 0, None)
 
 
-def _prorated(standing: Standing, now: Moment, new_minor: int, rule: ProrationRule | None, *, anew: bool = False) -> Proration | None:
+def prorated(standing: Standing, at: datetime, new_minor: int, rule: ProrationRule | None, *, anew: bool = False) -> Proration | None:
     """Return what a change from the present price to another comes to in the running period; with `anew` a whole new period is charged."""
     if not standing.billed or standing.cycle is None:
         return None
-    terms, old_minor = standing.terms, standing.amount_minor(now.at)
-    period = standing.cycle.containing(terms.length, now.at)
-    return prorate(rule or standing.proration, period, terms.length, now.at, (old_minor, new_minor), terms.currency, anew=anew)
+    terms, old_minor = standing.terms, standing.amount_minor(at)
+    period = standing.cycle.containing(terms.length, at)
+    return prorate(rule or standing.proration, period, terms.length, at, (old_minor, new_minor), terms.currency, anew=anew)
 
 
 def _same_currency(standing: Standing, terms: Terms) -> None:
