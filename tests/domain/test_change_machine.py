@@ -158,4 +158,4 @@ class Changes(RuleBasedStateMachine):
 
 
 TestChanges = Changes.TestCase
-TestChanges.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+TestChanges.settings = settings(max_examples=10, stateful_step_count=30, deadline=None)

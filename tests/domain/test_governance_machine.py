@@ -168,4 +168,4 @@ def definition(hours: str) -> str:
 
 
 TestGovernance = Governance.TestCase
-TestGovernance.settings = settings(max_examples=10, stateful_step_count=30, deadline=None)
+TestGovernance.settings = settings(max_examples=6, stateful_step_count=30, deadline=None)

@@ -104,4 +104,4 @@ class Incidents(RuleBasedStateMachine):
 
 
 TestIncidents = Incidents.TestCase
-TestIncidents.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+TestIncidents.settings = settings(max_examples=10, stateful_step_count=30, deadline=None)

@@ -223,6 +223,6 @@ class Credits(Ledger):
 
 
 TestWindows = Windows.TestCase
-TestWindows.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+TestWindows.settings = settings(max_examples=10, stateful_step_count=30, deadline=None)
 TestCredits = Credits.TestCase
-TestCredits.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+TestCredits.settings = settings(max_examples=10, stateful_step_count=30, deadline=None)

@@ -188,4 +188,4 @@ class Subscriptions(RuleBasedStateMachine):
 
 REPEATABLE = {s.change_plan, s.change_quantity, s.apply_discount, s.pause, s.resume, s.renew, s.mark_past_due, s.recover, s.end}
 TestSubscriptions = Subscriptions.TestCase
-TestSubscriptions.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+TestSubscriptions.settings = settings(max_examples=10, stateful_step_count=30, deadline=None)

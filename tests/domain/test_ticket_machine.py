@@ -176,4 +176,4 @@ def corrected_time(history: list[Recorded], recorded: Recorded) -> datetime:
 
 
 TestTickets = Tickets.TestCase
-TestTickets.settings = settings(max_examples=25, stateful_step_count=25)
+TestTickets.settings = settings(max_examples=12, stateful_step_count=25)

@@ -88,7 +88,7 @@ def check(ledger: OpsLedger, clock: Clock, erased: set[str], purged: set[str]) -
 
 
 @given(history=HISTORIES, erased=st.sets(st.sampled_from(PEOPLE)), data=st.data())
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 def test_in_a_file(history: list[tuple[str, int, Step]], erased: set[str], data: st.DataObject) -> None:
     purged = data.draw(st.sets(st.sampled_from(sorted(erased)))) if erased else set()
     with fresh("sqlite", "") as (ledger, clock):
@@ -97,7 +97,7 @@ def test_in_a_file(history: list[tuple[str, int, Step]], erased: set[str], data:
 
 
 @given(history=HISTORIES, erased=st.sets(st.sampled_from(PEOPLE), min_size=1), data=st.data())
-@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_on_a_server(
     opsledger_postgres_url: str,
     tmp_path_factory: pytest.TempPathFactory,

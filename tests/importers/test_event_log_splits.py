@@ -44,7 +44,7 @@ def facts(ledger: OpsLedger) -> dict[str, list[Any]]:
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(draw=st.data(), log=logs())
 def test_any_split_gives_the_same_facts_and_the_same_log_again_adds_nothing(draw: st.DataObject, log: list[str]) -> None:
     growing = draw.draw(st.booleans(), label="growing")

@@ -106,13 +106,13 @@ def take_history(ledger: OpsLedger, folder: Path, history: Sequence[Any]) -> Imp
     return uptime_monitor.take(ledger, uptime_monitor.write(folder / "m", *history))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(draw=st.data(), page=entries())
 def test_any_split_of_a_status_page_gives_the_same_facts(draw: st.DataObject, page: list[dict[str, Any]]) -> None:
     check(draw, page, take_page)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(draw=st.data(), history=rows())
 def test_any_split_of_a_monitors_history_gives_the_same_facts(draw: st.DataObject, history: list[str]) -> None:
     check(draw, history, take_history)

@@ -177,7 +177,7 @@ CORRECTED: dict[str, Callable[[Any, int], tuple[Any, dict[str, Any]]]] = {
 }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(acts=ACTS, pause=NUMBERS)
 def test_any_history_is_rebuilt_as_it_stood_and_seen_by_a_slow_look(
     tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[str, int, int, int]], pause: int

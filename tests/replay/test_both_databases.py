@@ -16,7 +16,7 @@ from opsledger.app import OpsLedger
 def test_any_history_is_the_same_on_both_databases(opsledger_postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPSLEDGER_KEK_FILE", str(tmp_path / "kek"))
     monkeypatch.setattr(BothDatabases, "postgresql", opsledger_postgres_url, raising=False)
-    some = settings(max_examples=10, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
+    some = settings(max_examples=4, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(BothDatabases, settings=some)
 
 

@@ -180,7 +180,7 @@ ACTS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(acts=ACTS)
 def test_live_equals_rebuild_whatever_happens_when(tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[str, int, int]]) -> None:
     clock, folder = Clock("2026-03-02T10:00:00Z"), tmp_path_factory.mktemp("any")

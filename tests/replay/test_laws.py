@@ -117,7 +117,7 @@ def test_both_databases_give_the_same_tables(tmp_path: Path, opsledger_pg: OpsLe
         assert story(other, clock) == on_postgresql
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lags=st.lists(st.integers(0, 3 * 24 * 60), min_size=12, max_size=45), often=st.integers(1, 9))
 def test_late_facts_leave_live_equal_to_rebuilt(tmp_path_factory: pytest.TempPathFactory, lags: list[int], often: int) -> None:
     clock = Clock()

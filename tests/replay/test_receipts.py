@@ -137,7 +137,7 @@ def test_a_receipt_with_plugins_and_without_tables_reads_back(history: OpsLedger
     assert Receipt.parse(str(replace(odd, checkpoint=Tree(3, bytes(32))))).checkpoint == Tree(3, bytes(32))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_receipt_that_was_edited_reads_as_another_one_or_not_at_all(data: st.DataObject, written: tuple[Receipt, str]) -> None:
     made, text = written

@@ -7,4 +7,4 @@ from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
 
-sys.path[:0] = [str(TESTS / folder) for folder in ("domain", "replay")]
+sys.path[:0] = [str(TESTS / folder) for folder in ("domain", "erasure", "projections", "replay")]

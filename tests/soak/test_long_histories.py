@@ -8,16 +8,38 @@ import pytest
 from both_databases import BothDatabases
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from test_any_order import Office
+from test_availability_machine import Service
+from test_change_machine import Changes
+from test_evidence_machine import Evidence
 from test_governance_machine import Governance
 from test_incident_machine import Incidents
+from test_maintenance_machine import Credits, Windows
+from test_revenue_machine import Revenues
+from test_subscription_machine import Subscriptions
 from test_ticket_machine import Tickets
+
+LONG = {
+    Tickets: 300,
+    Incidents: 300,
+    Governance: 120,
+    Changes: 300,
+    Windows: 300,
+    Credits: 300,
+    Subscriptions: 300,
+    Evidence: 120,
+    Service: 120,
+    Revenues: 80,
+    Office: 300,
+}
+"""How many histories of each machine."""
 
 
 def long(examples: int) -> settings:
     return settings(max_examples=examples, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@pytest.mark.parametrize(("machine", "examples"), [(Tickets, 300), (Incidents, 300), (Governance, 120)])
+@pytest.mark.parametrize(("machine", "examples"), LONG.items(), ids=lambda given: getattr(given, "__name__", None))
 def test_long_histories_of_one_concept(machine: type[RuleBasedStateMachine], examples: int) -> None:
     run_state_machine_as_test(machine, settings=long(examples))
 
