@@ -28,6 +28,15 @@ def test_every_figure_of_the_operating_model_is_there(quarter: OpsLedger) -> Non
     assert found <= named
     assert {"uptime", "mttr", "mtbf", "planned_downtime", "unplanned_downtime"} <= found
     assert {"uptime", "availability_coverage", "mttd", "mtta", "mttm"} <= named
+    assert {"recovery_objectives_met", "data_integrity", "self_healing", "automation_success"} <= found
+
+
+def test_a_month_that_broke_the_promise_gives_each_customer_something_back(quarter: OpsLedger) -> None:
+    broken = [row for row in quarter.tables.select("sla_month", slo_id="platform-uptime") if row["complete"] and row["met"] is False]
+    credits = quarter.tables.select("credit_assessment")
+    assert len(credits) == 3 * len(broken) > 0
+    judged = {row["month"]: (row["up_us"], row["measured_us"]) for row in broken}
+    assert all((row["up_us"], row["measured_us"]) == judged[row["month"]] and row["amount_minor"] > 0 for row in credits)
 
 
 def test_a_figure_is_two_integers_or_says_why_there_is_none(quarter: OpsLedger) -> None:

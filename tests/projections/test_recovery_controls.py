@@ -83,11 +83,11 @@ def test_a_drill_is_held_within_92_days(ledger: OpsLedger, opsledger_clock: Cloc
     assert rebuilt_as_it_stood(ledger)
 
 
-def test_a_check_is_made_within_seven_days(ledger: OpsLedger) -> None:
+def test_a_check_is_made_within_eight_days(ledger: OpsLedger) -> None:
     run(ledger)
     check(ledger, "08T00:00")
-    check(ledger, "16T00:00", id="IC-2")
-    assert findings(ledger, CHECK) == [(CHECK, days(13), days(14))]
+    check(ledger, "17T00:00", id="IC-2")
+    assert findings(ledger, CHECK) == [(CHECK, days(14), days(15))]
 
 
 def test_a_service_of_which_nothing_is_promised_or_that_is_retired_needs_neither(ledger: OpsLedger) -> None:
@@ -99,7 +99,7 @@ def test_a_service_of_which_nothing_is_promised_or_that_is_retired_needs_neither
 
 def test_a_service_that_nobody_registered_is_watched_from_its_first_evidence_on(ledger: OpsLedger) -> None:
     check(ledger, "10:00")
-    assert findings(ledger, CHECK) == [(CHECK, on("09T10:00"), None)]
+    assert findings(ledger, CHECK) == [(CHECK, on("10T10:00"), None)]
 
 
 # Recovery points.
@@ -152,7 +152,7 @@ def test_a_service_that_is_promised_later_is_watched_from_then_on(ledger: OpsLed
     both = model.model_copy(update={"recovery": model.recovery.model_copy(update={"services": ("database", "web")})})
     people: dict[str, Any] = {"proposed_by": "u-1", "approved_by": "u-2", "reason": "pages hold data too"}
     act(ledger, "05T00:00", policy.publish, policy.NAME, document=documents.canonical(both), **people)
-    assert findings(ledger, CHECK) == [(CHECK, on("12T00:00"), None)]
+    assert findings(ledger, CHECK) == [(CHECK, on("13T00:00"), None)]
 
 
 def test_every_finding_is_explained(ledger: OpsLedger) -> None:
@@ -162,5 +162,5 @@ def test_every_finding_is_explained(ledger: OpsLedger) -> None:
     breach = explain(ledger.store, ledger.tables.tables, "control_watch", ["integrity_check:IC-1", "integrity_breach", "2026-03-02T10:00Z"])
     assert breach.story == ["As many rows are as they should be as the operating model promises."]
     assert [each.topic for each in breach.facts] == ["integrity_check.completed"]
-    late = explain(ledger.store, ledger.tables.tables, "control_watch", ["service:database", CHECK, "2026-03-09T10:00:00Z"])
+    late = explain(ledger.store, ledger.tables.tables, "control_watch", ["service:database", CHECK, "2026-03-10T10:00:00Z"])
     assert [each.topic for each in late.facts] == ["integrity_check.completed"]

@@ -11,7 +11,7 @@ from opsledger.domain import maintenance, monitor, outage, probe, service, slo
 from opsledger.example.changes import CTO, ENGINEERS, MANAGER
 from opsledger.example.simulation import Desk, Life
 
-__all__ = ["begin", "outage_of", "plan_month", "probe_day", "put_right"]
+__all__ = ["OPERATIONS", "begin", "outage_of", "plan_month", "probe_day", "put_right", "see"]
 
 SERVICES: Final = {"platform": "platform", "api": "api", "database": "database", "documents": "documents", "web": "web"}
 DEPENDS: Final = {"platform": ("api", "database", "web"), "api": ("database",), "web": ("api",), "documents": ("api",)}
@@ -141,6 +141,12 @@ def _emergency(desk: Desk) -> Life:
     yield 2400
     desk.record(MANAGER, OPERATIONS, maintenance.publish_status, id, audience="customers", message="The disk is replaced.")
     desk.record(ENGINEERS[1], OPERATIONS, maintenance.complete, id)
+
+
+def see(desk: Desk, id: str, state: probe.State, error: str | None = None) -> None:
+    """Let every location see a service go into a state at once."""
+    for location in LOCATIONS:
+        _see(desk, id, location, state, error)
 
 
 def _see(desk: Desk, id: str, location: str, state: probe.State, error: str | None = None) -> None:

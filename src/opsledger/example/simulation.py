@@ -49,6 +49,7 @@ class Desk:
     def __init__(self, ledger: OpsLedger, clock: Clock, seed: int) -> None:
         self.ledger = ledger
         self.clock = clock
+        self.seed = seed
         self.random = Random(seed)  # noqa: S311  # chance for a story, not for a secret
         self._waiting: list[tuple[datetime, int, Callable[[], object]]] = []
         self._order = count()

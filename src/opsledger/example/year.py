@@ -11,7 +11,9 @@ from opsledger.domain import calendar, ledger, policy
 from opsledger.domain.concept import SYSTEM
 from opsledger.example import platform
 from opsledger.example.changes import Calendar
+from opsledger.example.credits import settle
 from opsledger.example.incidents import break_down
+from opsledger.example.recovery import Recovery
 from opsledger.example.requests import measured_day
 from opsledger.example.simulation import Clock, Desk
 from opsledger.example.tickets import LEADS, Support, arrivals
@@ -37,7 +39,7 @@ def write(
     host = OpsLedger.create(url, simulated=True, clock=clock, ledger_id=f"{seed:032x}")
     desk = Desk(host, clock, seed)
     support = Support(desk, customers=max(10, round(per_day * 8)))
-    changes = Calendar(desk)
+    changes, recovery = Calendar(desk), Recovery(desk)
     _decide(desk)
     desk.schedule(BEGINS, lambda: platform.begin(desk))
     desk.schedule(at("2025-12-01T09:00:00Z"), changes.declare_freeze)
@@ -45,6 +47,7 @@ def write(
     for number in range(days):
         day = BEGINS + timedelta(days=number)
         desk.schedule(day, lambda day=day: _plan(desk, support, changes, day, per_day))  # type: ignore[misc]  # a loop's own day
+        desk.schedule(day, lambda day=day: recovery.plan(day))  # type: ignore[misc]  # a loop's own day
 
     def each_day(now: datetime) -> None:
         desk.commit()
@@ -63,6 +66,7 @@ def _plan(desk: Desk, support: Support, changes: Calendar, day: datetime, per_da
     changes.plan(day)
     if day.day == 1:
         platform.plan_month(desk, day)
+        settle(desk, day)
     for when in arrivals(desk.random, day, per_day):
         support.open(at=when)
     number = (day - BEGINS).days

@@ -31,7 +31,7 @@ class Recovery(Section):
         default=("database",), description="Services whose recovery, and whose data, are promised: availability.recovery_... hold for them."
     )
     drill_within: Seconds = Field(default=7_948_800, description="After a drill the next one is held within this.")
-    check_within: Seconds = Field(default=604_800, description="After a check of integrity the next one is made within this.")
+    check_within: Seconds = Field(default=691_200, description="After a check of integrity the next one is made within this.")
     point_told_within: Seconds = Field(
         default=93_600, description="The next recovery point is recorded this soon; until then a stretch that it may cover is no finding."
     )
