@@ -55,5 +55,13 @@ def test_a_retired_monitor_is_not_reconfigured_and_what_it_watched_before_may_be
     spec.given(REGISTERED, RETIRED).when(monitor.reconfigure, at=before, **OTHER).then(typed_in)
 
 
+def test_a_sign_of_life_is_recorded_once_of_the_tool_or_of_a_location_that_it_watches_from() -> None:
+    spec.given(REGISTERED).when(monitor.hear, at=TEN).then(monitor.Heard(heard_at=TEN))
+    spec.given(REGISTERED).when(monitor.hear, at=TEN, location="eu").then(monitor.Heard(heard_at=TEN, location="eu"))
+    spec.given(REGISTERED, monitor.Heard(heard_at=TEN)).when(monitor.hear, at=TEN).then_nothing()
+    spec.given(REGISTERED).when(monitor.hear, at=TEN, location="ap").then_refused("watches from eu, us, not from ap")
+    spec.given(REGISTERED, RETIRED).when(monitor.hear, at=ELEVEN).then_refused("gives no sign of life")
+
+
 def test_nothing_happens_to_a_monitor_before_its_registration() -> None:
     spec.when(monitor.retire, at=TEN).then_refused("has no facts")

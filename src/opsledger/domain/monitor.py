@@ -1,6 +1,7 @@
 """Monitor sources: which tool watches which services, from where, and how long its silence may last.
 
     registered ──> reconfigured ──> ... ──> retired
+        └─ heard: a sign of life, where it sends neither probes nor measurements
 
 A location that a live monitor names is expected to report: while it does not, the vote on its service lacks a voice.
 Source: Operating Model, "Monitoring and Alerting".
@@ -8,7 +9,7 @@ Source: Operating Model, "Monitoring and Alerting".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Literal, assert_never
 
@@ -18,7 +19,7 @@ from opsledger.domain.concept import Moment, concept, starts
 from opsledger.domain.fact import At, fact
 from opsledger.errors import Refused
 
-__all__ = ["Category", "Monitor", "Reconfigured", "Registered", "Retired", "evolve", "reconfigure", "register", "retire"]
+__all__ = ["Category", "Heard", "Monitor", "Reconfigured", "Registered", "Retired", "evolve", "hear", "reconfigure", "register", "retire"]
 
 Category = Literal["infrastructure", "application", "business", "security"]
 Seconds = Annotated[int, Field(gt=0)]
@@ -57,17 +58,26 @@ class Retired:
     retired_at: At
 
 
-Fact = Registered | Reconfigured | Retired
+@fact("monitor.heard", at="heard_at")
+class Heard:
+    """A tool gave a sign of life, whatever it watches."""
+
+    heard_at: At
+    location: str | None = None  # of which it was; null: of the tool as a whole
+
+
+Fact = Registered | Reconfigured | Retired | Heard
 Said = tuple[Category, str, str, tuple[str, ...], tuple[str, ...], int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """A monitor as last configured, since when that holds, and when it was retired."""
+    """A monitor as last configured, since when that holds, when it was retired, and when it was heard last, with the location."""
 
     said: Said
     since: datetime
     retired_at: datetime | None = None
+    heard: tuple[datetime, str | None] | None = None
 
 
 @concept("monitor")
@@ -82,9 +92,11 @@ def evolve(monitor: Monitor | None, event: Fact) -> Monitor:
             return monitor
         case Reconfigured():
             newer = event.reconfigured_at >= monitor.since
-            return Monitor(_said(event), event.reconfigured_at, monitor.retired_at) if newer else monitor
+            return replace(monitor, said=_said(event), since=event.reconfigured_at) if newer else monitor
         case Retired():
-            return Monitor(monitor.said, monitor.since, event.retired_at)
+            return replace(monitor, retired_at=event.retired_at)
+        case Heard():
+            return replace(monitor, heard=(event.heard_at, event.location))
         case _:
             assert_never(event)
 
@@ -143,6 +155,15 @@ def reconfigure(
         silent_after_s=silent_after_s,
     )
     return () if now.at >= monitor.since and _said(changed) == monitor.said else (changed,)
+
+
+def hear(monitor: Monitor, now: Moment, /, *, location: str | None = None) -> tuple[Fact, ...]:
+    """Record a sign of life, of the tool as a whole or of one location. Probes and measurements that it sends are signs by themselves."""
+    if monitor.retired_at is not None and now.at >= monitor.retired_at:
+        raise Refused("monitor.retired", f"{now.id} is retired and gives no sign of life; register another monitor.")
+    if location is not None and location not in monitor.said[4]:
+        raise Refused("monitor.location", f"{now.id} watches from {', '.join(monitor.said[4]) or 'no location'}, not from {location}.")
+    return () if monitor.heard == (now.at, location) else (Heard(heard_at=now.at, location=location),)
 
 
 def retire(monitor: Monitor, now: Moment, /) -> tuple[Fact, ...]:

@@ -28,6 +28,7 @@ from opsledger.policies.platform import (
     ErrorBudgets,
     Incidents,
     Maintenance,
+    Monitoring,
     Performance,
     Reporting,
 )
@@ -54,6 +55,7 @@ class OperatingModel(Section):
     recovery: Recovery = Recovery()
     maintenance: Maintenance
     performance: Performance
+    monitoring: Monitoring = Monitoring()
     error_budgets: ErrorBudgets = ErrorBudgets()
     changes: Changes
     onboarding: Onboarding

@@ -25,6 +25,8 @@ __all__ = [
     "ErrorBudgets",
     "Incidents",
     "Maintenance",
+    "MonitorCategory",
+    "Monitoring",
     "Performance",
     "Reporting",
 ]
@@ -189,6 +191,21 @@ class Performance(Section):
             "documents_per_hour": self.documents_per_hour,
         }
         return promised[quantity]
+
+
+MonitorCategory = Literal["infrastructure", "application", "business", "security"]
+
+
+class Monitoring(Section):
+    """What watches the platform. A model published before this section was there is read with what stands here."""
+
+    categories: tuple[MonitorCategory, ...] = Field(
+        default=("infrastructure", "application", "business", "security"), description="In each of them there is a monitor."
+    )
+    stale_after: Annotated[Seconds, Field(ge=86_400)] = Field(
+        default=86_400,
+        description="A source that was silent for longer is stale, unless its monitor names a longer silence; at least a day.",
+    )
 
 
 class BurnRule(Section):

@@ -158,6 +158,8 @@ def fold(source: Source, recorded: Recorded) -> Source:
             source.newest = micros(datetime.combine(event.day, time(), UTC) + timedelta(days=1))
             source.last_position = recorded.position
         return source
+    if isinstance(event, monitor.Heard):
+        return source  # that a tool lives says nothing of a service
     source.newest = max(source.newest, recorded.occurred_at)
     source.last_position = max(source.last_position, recorded.position)
     match told:

@@ -11,43 +11,35 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from opsledger.domain.recorded import Recorded
 from opsledger.policies.known import Known
-from opsledger.projections import changes, freezes, incidents, maintenance_controls, recovery, recovery_controls, recovery_points
+from opsledger.policies.platform import MonitorCategory
+from opsledger.projections import (
+    availability_sources,
+    changes,
+    freezes,
+    incidents,
+    maintenance_controls,
+    recovery,
+    recovery_controls,
+    recovery_points,
+)
 from opsledger.projections.change_controls import change_watches
 from opsledger.projections.incident_controls import incident_watches, named_changes, unrecorded_changes
 from opsledger.projections.kinds import Gathered, Line, Rows, Sql, View
-from opsledger.projections.table import Table, boolean, instant, integer, text
-from opsledger.projections.watching import Watch
+from opsledger.projections.monitor_controls import category_watches
+from opsledger.projections.table import Table
+from opsledger.projections.watching import COLUMNS, SUBJECT, Watch
 
 __all__ = ["CONTROL_FINDING", "CONTROL_WATCH", "PROJECTIONS"]
-
-_COLUMNS: Final = (
-    text("subject", "Stream of what the control is about: change:CHG-7, incident:INC-2, maintenance:M-3, service:database, restore:R-1."),
-    text(
-        "control",
-        "unauthorised_change, unassessed_approval, self_approval, approver_implemented, implementer_verified, retroactive_approval_late, "
-        "change_review_late, started_in_freeze, outside_planned_window, unrecorded_change; no_commander, no_war_room, status_update_late, "
-        "incident_review_late; maintenance_notice_late, maintenance_unapproved, maintenance_weekday, maintenance_week_of_month, "
-        "maintenance_slot, maintenance_longest; recovery_point_missed, recovery_time_missed, recovery_point_old, recovery_drill_late, "
-        "integrity_check_late, integrity_breach.",
-    ),
-    instant("found_at", "The instant at which it was violated: of the act, or the last at which what it asks for was in time."),
-    boolean("awaited", "Does it ask for something by found_at, at which that was in time still? No: an act violated it."),
-    instant("kept_at", "When what it asks for came all the same; null: it has not, or cannot any more."),
-    text("rule", "What the control asks for, in a sentence."),
-    text("severity", "high, medium or low."),
-    text("evidence", "Positions of the facts that show it, with a comma between."),
-    integer("last_position", "Position of the newest fact used."),
-)
 
 CONTROL_WATCH = Table(
     "control_watch",
     "One row per subject, control and instant at which it was, or would be, violated.",
     key=("subject", "control", "found_at"),
-    columns=_COLUMNS,
+    columns=(SUBJECT, *COLUMNS),
     indexes=(("control", "found_at"),),
 )
 
@@ -63,6 +55,10 @@ class _Concept:
 
 def _told(concept: str, id: str) -> recovery.Told:
     return recovery.start(f"{concept}:{id}")
+
+
+def _source(concept: str, id: str) -> availability_sources.Source:
+    return availability_sources.start(f"{concept}:{id}")
 
 
 def _nothing(state: Any, states: Mapping[str, Any], known: Known) -> Iterable[Watch]:
@@ -81,6 +77,8 @@ _BESIDE: Final[dict[str, _Concept]] = {
     "freeze": _Concept(freezes.start, freezes.fold, _nothing),
     "recovery_point": _Concept(recovery_points.start, recovery_points.fold, _nothing),
     "service": _Concept(recovery_controls.start_life, recovery_controls.fold_life, _nothing),
+    "slo": _Concept(partial(_source, "slo"), availability_sources.fold, _nothing),
+    "monitor": _Concept(partial(_source, "monitor"), availability_sources.fold, _nothing),
 }
 """Concepts of which nothing is watched by themselves, but what others are held against."""
 
@@ -107,6 +105,8 @@ def _subjects(state: tuple[str, Any]) -> Collection[str]:
             return [stream, *(f"change:{change_id}" for change_id in named_changes(held))]
         case recovery.Told():
             return [stream, *(f"service:{service_id}" for service_id in recovery.subjects(held))]
+        case availability_sources.Source():
+            return [f"monitoring:{category}" for category in get_args(MonitorCategory)]
         case recovery_points.Points():
             return [f"service:{held.service_id}"]
         case _:
@@ -116,7 +116,9 @@ def _subjects(state: tuple[str, Any]) -> Collection[str]:
 def _rows(subject: str, states: Mapping[str, tuple[str, Any]], known: Known) -> Rows:
     held = {stream: state for stream, (_, state) in states.items()}
     concept, _, id = subject.partition(":")
-    if concept == "service":
+    if concept == "monitoring":
+        watches = category_watches(id, held, known)
+    elif concept == "service":
         watches = recovery_controls.service_watches(id, held, known)
     elif subject in held:
         watches = iter(_WATCHES[concept].watches(held[subject], held, known))
@@ -132,9 +134,10 @@ def _tell(table: str, row: Mapping[str, Any], states: Mapping[str, Any], known: 
 
 
 def _finding(sql: Sql) -> str:
-    names = ", ".join(f"w.{column.name}" for column in _COLUMNS)
+    names = ", ".join(column.name for column in CONTROL_WATCH.columns)
+    watched = f"SELECT {names} FROM control_watch UNION ALL SELECT {names} FROM monitor_watch"
     return f"""
-        SELECT {names} FROM control_watch w, opsledger_as_of o
+        SELECT w.* FROM ({watched}) w, opsledger_as_of o
         WHERE w.awaited = {sql.false()} OR w.found_at < o.effective_at
     """
 
@@ -143,15 +146,15 @@ CONTROL_FINDING = View(
     "control_finding",
     "One row per subject, control and instant at which it was violated, as of the as-of time.",
     key=("subject", "control", "found_at"),
-    columns=_COLUMNS,
+    columns=(SUBJECT, *COLUMNS),
     sql=_finding,
 )
 
 PROJECTIONS = (
     Gathered(
         "control_watch",
-        2,
-        concepts=(*_WATCHES, "recovery_point", "service"),
+        3,
+        concepts=(*_WATCHES, "recovery_point", "service", "slo", "monitor"),
         tables=(CONTROL_WATCH,),
         start=_start,
         fold=_fold,

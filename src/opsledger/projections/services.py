@@ -98,6 +98,8 @@ class _Described:
 
 def _describe(state: _Described, recorded: Recorded) -> _Described:
     event = recorded.fact
+    if isinstance(event, monitor.Heard):
+        return state  # monitor_source tells it
     if isinstance(event, service.Retired | monitor.Retired):
         state.retired_at = recorded.occurred_at
     else:

@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from opsledger.policies.known import Known
 from opsledger.policies.operating_model import OperatingModel
+from opsledger.projections.table import boolean, instant, integer, text
 
-__all__ = ["Severity", "Watch", "asked", "model_at", "seen"]
+__all__ = ["COLUMNS", "SUBJECT", "Severity", "Watch", "asked", "model_at", "seen"]
+
+SUBJECT: Final = text(
+    "subject",
+    "Stream of what the control is about: change:CHG-7, incident:INC-2, maintenance:M-3, service:database, restore:R-1, slo:api-uptime; "
+    "or monitoring:security, a category of monitors.",
+)
+
+COLUMNS: Final = (
+    text(
+        "control",
+        "unauthorised_change, unassessed_approval, self_approval, approver_implemented, implementer_verified, retroactive_approval_late, "
+        "change_review_late, started_in_freeze, outside_planned_window, unrecorded_change; no_commander, no_war_room, status_update_late, "
+        "incident_review_late; maintenance_notice_late, maintenance_unapproved, maintenance_weekday, maintenance_week_of_month, "
+        "maintenance_slot, maintenance_longest; recovery_point_missed, recovery_time_missed, recovery_point_old, recovery_drill_late, "
+        "integrity_check_late, integrity_breach; slo_without_source, source_stale, category_unwatched.",
+    ),
+    instant("found_at", "The instant at which it was violated: of the act, or the last at which what it asks for was in time."),
+    boolean("awaited", "Does it ask for something by found_at, at which that was in time still? No: an act violated it."),
+    instant("kept_at", "When what it asks for came all the same; null: it has not, or cannot any more."),
+    text("rule", "What the control asks for, in a sentence."),
+    text("severity", "high, medium or low."),
+    text("evidence", "Positions of the facts that show it, with a comma between."),
+    integer("last_position", "Position of the newest fact used."),
+)
+"""Columns of a watch after its subject."""
 
 Severity = Literal["high", "medium", "low"]
 
