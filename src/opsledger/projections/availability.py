@@ -7,7 +7,7 @@ both. Percentages are two integers in microseconds; verdicts compare exact numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -16,7 +16,8 @@ from opsledger.policies.known import Known
 from opsledger.projections.availability_months import Availability, Reckoned, WhatIf
 from opsledger.projections.availability_sources import CONCEPTS, EVERYWHERE, Source, fold, start, subjects
 from opsledger.projections.availability_story import tell
-from opsledger.projections.kinds import Gathered, Rows
+from opsledger.projections.burn_story import tell_time
+from opsledger.projections.kinds import Gathered, Line, Rows
 from opsledger.projections.table import Row, Table, boolean, instant, integer, text
 from opsledger.projections.time_burn import TIME_ALERT, TIME_BURN, time_burn
 
@@ -191,6 +192,12 @@ def _rounded_up(length: Fraction) -> int:
     return -(-length.numerator // length.denominator)
 
 
+def _tell(table: str, row: Mapping[str, Any], states: Mapping[str, Source], known: Known) -> Sequence[Line]:
+    if table in (TIME_BURN.name, TIME_ALERT.name):
+        return tell_time(row, states, known)
+    return tell(table, row, states, known)
+
+
 PROJECTIONS = (
     Gathered(
         "availability",
@@ -202,6 +209,6 @@ PROJECTIONS = (
         subjects=subjects,
         rows=rows,
         everywhere=EVERYWHERE,
-        tell=tell,
+        tell=_tell,
     ),
 )

@@ -13,7 +13,7 @@ from opsledger.projections.availability_months import Availability, Reckoned
 from opsledger.projections.availability_sources import Source
 from opsledger.projections.kinds import Line
 
-__all__ = ["tell"]
+__all__ = ["stretch_line", "tell"]
 
 
 def tell(table: str, row: Mapping[str, Any], states: Mapping[str, Source], known: Known) -> Sequence[Line]:
@@ -21,8 +21,8 @@ def tell(table: str, row: Mapping[str, Any], states: Mapping[str, Source], known
     months = Availability(row["service_id"], states, known).months()
     month = next(each for each in months if (each.terms.slo_id, each.month.name) == (row["slo_id"], row["month"]))
     if table == "availability_interval":
-        return [_stretch(each) for each in month.stretches if each.start == micros(row["from_at"])]
-    return [_terms(month), *map(_stretch, month.stretches), *_sums(month)]
+        return [stretch_line(each) for each in month.stretches if each.start == micros(row["from_at"])]
+    return [_terms(month), *map(stretch_line, month.stretches), *_sums(month)]
 
 
 def _terms(month: Reckoned) -> Line:
@@ -35,7 +35,8 @@ def _terms(month: Reckoned) -> Line:
     return Line(text, (terms.position,))
 
 
-def _stretch(part: Judged) -> Line:
+def stretch_line(part: Judged) -> Line:
+    """Return a stretch in words, with the fact that made it so."""
     parts = [f"{_shown(part.start)} to {_shown(part.stop)}, {_length(part.stop - part.start)}: {part.state}"]
     if part.vote is not None:
         parts.append(f"said at its start {part.vote}")

@@ -21,6 +21,7 @@ from opsledger.projections import availability_sources as availability
 from opsledger.projections import spending
 from opsledger.projections.availability_sources import Objectives, Source, Through
 from opsledger.projections.burn_rules import Judged, alert_row, alert_table, alerts, burn_row, burn_table, burns
+from opsledger.projections.burn_story import tell_requests
 from opsledger.projections.kinds import Entry, Gathered, Rows
 from opsledger.projections.objectives import Held, held_months
 from opsledger.projections.spending import Counted, Measure, Spent, burnt
@@ -225,6 +226,7 @@ PROJECTIONS = (
         subjects=subjects,
         rows=rows,
         everywhere=("ledger",),
+        tell=tell_requests,
     ),
     Entry("error_budget_adjustments", 1, tables=(ADJUSTMENT,), rows=_adjustment),
 )

@@ -41,6 +41,23 @@ def _budget(sql: Sql) -> str:
     """
 
 
+_MONTH = "service_id = :service_id AND slo_id = :slo_id AND month = :month"
+
+
+def _behind_adjusted(sql: Sql) -> str:
+    return f"""
+        SELECT a.slo_id, a.last_position, a.given_back || ' ' || a.unit || ' given back' AS result
+        FROM error_budget_adjustment a JOIN ({_budget(sql)}) b ON a.slo_id = b.slo_id AND a.unit = b.unit
+        JOIN (
+            SELECT service_id, slo_id, month, month_ends_at FROM request_error_budget
+            UNION SELECT service_id, slo_id, month, month_ends_at FROM sla_month
+        ) m ON m.service_id = b.service_id AND m.slo_id = b.slo_id AND m.month = b.month
+        WHERE b.service_id = :service_id AND b.slo_id = :slo_id AND b.month = :month AND b.measure = :measure
+            AND b.measure IN ('availability', 'errors') AND a.applies_at >= b.from_at AND a.applies_at < m.month_ends_at
+        ORDER BY a.applies_at, a.last_position
+    """
+
+
 ERROR_BUDGET = View(
     "error_budget",
     "One row per service, objective, month and measure: what may go wrong, what did, and what is left.",
@@ -70,6 +87,14 @@ ERROR_BUDGET = View(
         integer("last_position", "Position of the newest fact used."),
     ),
     sql=_budget,
+    behind=(
+        "request_error_budget",
+        lambda sql: f"SELECT service_id, slo_id, month, measure FROM request_error_budget WHERE {_MONTH} AND measure = :measure",
+    ),
+    beside=(
+        ("sla_month", lambda sql: f"SELECT service_id, slo_id, month FROM sla_month WHERE {_MONTH} AND :measure = 'availability'"),
+        ("error_budget_adjustment", _behind_adjusted),
+    ),
 )
 
 

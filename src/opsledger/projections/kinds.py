@@ -183,7 +183,7 @@ class View:
     """A view that analysts read: its grain, its columns with their meaning, its SQL in either dialect.
 
     `behind` gives, for a key of the view, the rows of a table that are counted in it, for `opsledger explain`, and `beside` those of
-    another table; a column `result` says as what each counts.
+    other tables; a column `result` says as what each counts.
     """
 
     name: str
@@ -192,7 +192,7 @@ class View:
     columns: tuple[Column, ...]
     sql: Callable[[Sql], str]
     behind: tuple[str, Callable[[Sql], str]] | None = None  # (table, query of its keys over :key columns)
-    beside: tuple[str, Callable[[Sql], str]] | None = None
+    beside: tuple[tuple[str, Callable[[Sql], str]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from opsledger.domain.recorded import Recorded
 from opsledger.policies.burning import Point, Rule, Turn, of_requests
 from opsledger.policies.instants import DAY_S, SECOND, micros
 
-__all__ = ["Counted", "Measure", "Spent", "Stream", "burnt", "days_of", "fold", "start"]
+__all__ = ["Counted", "Judged", "Measure", "Spent", "Stream", "burnt", "days_of", "fold", "start"]
 
 _DAY = DAY_S * SECOND
 
@@ -36,6 +36,16 @@ class _Window(NamedTuple):
     total: int
     errors: int
     edges: tuple[tuple[int, int], ...]
+
+
+class Judged(NamedTuple):
+    """A window as a measure judges it. `position` is that of its fact."""
+
+    started: int
+    ended: int
+    total: int
+    bad: int
+    position: int
 
 
 class Spent(NamedTuple):
@@ -109,6 +119,12 @@ class Counted:
             self.kept["points", measure] = sorted(Point(window.ended, window.total, bad) for window, bad in judged if bad is not None)
         found: list[Point] = self.kept["points", measure]
         return found
+
+    def judged(self, measure: Measure) -> Iterator[Judged]:
+        """Yield the windows that count and have the bound, each with what was bad of it."""
+        for started, window in self._counting():
+            if (bad := _bad(window, measure)) is not None:
+                yield Judged(started, window.ended, window.total, bad, window.position)
 
     def _counting(self) -> Iterator[tuple[int, _Window]]:
         return ((started, window) for (started, _), window in self.windows.items() if window.position not in self.withdrawn)

@@ -207,7 +207,7 @@ SURVEY_SCORES = View(
         "survey_response",
         lambda sql: _behind("r.response_id", "survey_response r ON a.stream = 'survey_response:' || r.response_id"),
     ),
-    beside=("ticket", lambda sql: _behind("t.ticket_id", "ticket t ON a.stream = 'ticket:' || t.ticket_id")),
+    beside=(("ticket", lambda sql: _behind("t.ticket_id", "ticket t ON a.stream = 'ticket:' || t.ticket_id")),),
 )
 
 PROJECTIONS = (SURVEY_ANSWER, SURVEY_SCORES)

@@ -176,8 +176,8 @@ def _shortened(tables: Tables, described: Table | View, given: Sequence[str]) ->
 
 
 def _counted(tables: Tables, view: View, where: dict[str, Any], row: dict[str, Any]) -> Iterator[Counted]:
-    """Yield the rows that a view counts: those that it says itself, else those whose whole key stands in the row."""
-    said = [each for each in (view.behind, view.beside) if each is not None]
+    """Yield the rows that a view counts: those that it says itself, else those that are there and whose whole key stands in the row."""
+    said = [each for each in (view.behind, *view.beside) if each is not None]
     for name, sql in said:
         query = sql(tables.sql)
         kinds = {column.name: column.sa().type for column in view.columns}
@@ -189,7 +189,7 @@ def _counted(tables: Tables, view: View, where: dict[str, Any], row: dict[str, A
         return
     for name in reads(tables.schema, view):
         read_from = tables.describe(name)
-        if all(row.get(part) is not None for part in read_from.key):
+        if all(row.get(part) is not None for part in read_from.key) and tables.select(name, **{part: row[part] for part in read_from.key}):
             yield Counted(name, tuple(row[part] for part in read_from.key))
 
 
