@@ -97,6 +97,13 @@ def test_a_service_of_which_nothing_is_promised_or_that_is_retired_needs_neither
     assert findings(ledger, TOO_OLD, DRILL, CHECK) == [(TOO_OLD, on("03T02:00"), None)]
 
 
+@pytest.mark.parametrize(("retired", "late"), [(days(8), False), (days(8) + LAST, True)])
+def test_what_is_due_when_a_service_is_retired_is_due_no_more(ledger: OpsLedger, retired: datetime, late: bool) -> None:
+    run(ledger)
+    act(ledger, retired.isoformat(), service.retire, "database")
+    assert findings(ledger, CHECK) == ([(CHECK, days(8), None)] if late else [])
+
+
 def test_a_service_that_nobody_registered_is_watched_from_its_first_evidence_on(ledger: OpsLedger) -> None:
     check(ledger, "10:00")
     assert findings(ledger, CHECK) == [(CHECK, on("10T10:00"), None)]

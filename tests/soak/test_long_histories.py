@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from both_databases import BothDatabases
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from test_any_order import Office
 from test_availability_machine import Service
@@ -15,6 +17,7 @@ from test_evidence_machine import Evidence
 from test_governance_machine import Governance
 from test_incident_machine import Incidents
 from test_maintenance_machine import Credits, Windows
+from test_recovery_machine import STEPS, live
 from test_revenue_machine import Revenues
 from test_subscription_machine import Subscriptions
 from test_ticket_machine import Tickets
@@ -42,6 +45,12 @@ def long(examples: int) -> settings:
 @pytest.mark.parametrize(("machine", "examples"), LONG.items(), ids=lambda given: getattr(given, "__name__", None))
 def test_long_histories_of_one_concept(machine: type[RuleBasedStateMachine], examples: int) -> None:
     run_state_machine_as_test(machine, settings=long(examples))
+
+
+@long(150)
+@given(steps=st.lists(STEPS, min_size=40, max_size=120))
+def test_long_histories_of_recovery(tmp_path_factory: pytest.TempPathFactory, steps: list[Any]) -> None:
+    live(tmp_path_factory.mktemp("any"), steps)
 
 
 def test_long_histories_on_both_databases(opsledger_postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,10 +12,11 @@ from opsledger.domain import recovery_drill as d
 from opsledger.domain import service
 from opsledger.domain.recorded import Recorded
 from opsledger.policies.instants import SECOND
+from opsledger.policies.intervals import Interval, union
 from opsledger.policies.known import Known
-from opsledger.policies.recovery import covered, sound
+from opsledger.policies.recovery import sound
 from opsledger.projections.recovery import Told, judged
-from opsledger.projections.recovery_points import Points, points_of
+from opsledger.projections.recovery_points import Points, Reach, reach
 from opsledger.projections.watching import Severity, Watch, asked, model_at, seen
 
 __all__ = ["Life", "check_watches", "fold_life", "recovery_watches", "service_watches", "start_life"]
@@ -93,14 +93,15 @@ def service_watches(service_id: str, states: Mapping[str, Any], known: Known) ->
     checks = [
         (each.began_at, each.last_position) for each in states.values() if isinstance(each, Told) and isinstance(each.said, c.Completed)
     ]
-    points = [pair for each in states.values() if isinstance(each, Points) for pair in points_of(each)]
-    taken = [(point.completed, position) for point, position in points]
-    life = states.get(f"service:{service_id}") or _unregistered([*drills, *checks, *taken])
-    spans = covered((point, model_at(known, point.completed).availability.recovery_point_below) for point, _ in points)
+    bounds = [(each.effective_from, each.model.availability.recovery_point_below) for each in known.models()]
+    months = [reach(each, bounds) for each in states.values() if isinstance(each, Points)]
+    spans = union(span for month in months for span in month.spans)
+    first = [month.taken[0] for month in months if month.taken]
+    life = states.get(f"service:{service_id}") or _unregistered([*drills, *checks, *first])
     for stretch in _promised(service_id, life, known):
         yield from _waits("recovery_drill_late", _DRILL, drills, stretch, lambda at: model_at(known, at).recovery.drill_within)
         yield from _waits("integrity_check_late", _CHECK, checks, stretch, lambda at: model_at(known, at).recovery.check_within)
-        yield from _exposed(spans, sorted(taken), stretch, known)
+        yield from _exposed(spans, months, stretch, known)
 
 
 def _unregistered(told: Iterable[tuple[int, int]]) -> Life:
@@ -143,33 +144,27 @@ def _waits(control: str, rule: str, held: Iterable[tuple[int, int]], stretch: _S
         yield from asked(control, due, came, rule, "medium", evidence=(position, other), last_position=last)
 
 
-def _exposed(spans: list[tuple[int, int]], taken: list[tuple[int, int]], stretch: _Stretch, known: Known) -> Iterator[Watch]:
+def _exposed(spans: list[Interval], months: list[Reach], stretch: _Stretch, known: Known) -> Iterator[Watch]:
     """Yield the times in which a failure would have lost too much, and from when on nothing more is told."""
-    last = max([stretch.position, *(position for _, position in taken)])
-    until = stretch.until
+
+    def before(instant: int | None) -> int | None:
+        found = [month.taken[-1] if instant is None else month.before(instant) for month in months if month.taken]
+        return max((each for each in found if each is not None), default=(0, None))[1]
+
+    def after(instant: int) -> int | None:
+        found = [month.after(instant) for month in months]
+        return min((each for each in found if each is not None), default=(0, None))[1]
+
+    last, until = max([stretch.position, *(month.last_position for month in months)]), stretch.until
     spans = [(low, high) for low, high in spans if high > stretch.since and (until is None or low < until)]
-    heard, position = stretch.since, stretch.position
+    heard, newest = stretch.since, stretch.position
     if spans:
-        first, heard = spans[0][0], spans[-1][1]
-        position = taken[-1][1]
+        first, heard, newest = spans[0][0], spans[-1][1], before(None) or newest
         begin = stretch.since + model_at(known, stretch.since).recovery.point_told_within * SECOND
-        evidence = (stretch.position, _next(taken, first))
+        evidence = (stretch.position, after(first))
         yield from asked("recovery_point_old", begin, first, _OLD, "high", evidence=evidence, last_position=last)
     for (_, low), (high, _) in pairwise(spans):
-        around = (_before(taken, low), _next(taken, high))
-        yield seen("recovery_point_old", low, _OLD, "high", evidence=around, last_position=last, kept_at=high)
+        yield seen("recovery_point_old", low, _OLD, "high", evidence=(before(low), after(high)), last_position=last, kept_at=high)
     due = heard + model_at(known, heard).recovery.point_told_within * SECOND
     if until is None or due < until:
-        yield from asked("recovery_point_old", due, None, _OLD, "high", evidence=(position,), last_position=last)
-
-
-def _before(taken: list[tuple[int, int]], instant: int) -> int | None:
-    """Return the position of the last point that was there before an instant."""
-    place = bisect_left(taken, (instant, 0))
-    return taken[place - 1][1] if place else None
-
-
-def _next(taken: list[tuple[int, int]], instant: int) -> int | None:
-    """Return the position of the first point that was there from an instant on."""
-    place = bisect_left(taken, (instant, 0))
-    return taken[place][1] if place < len(taken) else None
+        yield from asked("recovery_point_old", due, None, _OLD, "high", evidence=(newest,), last_position=last)

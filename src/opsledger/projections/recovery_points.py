@@ -1,21 +1,25 @@
 """recovery_point: to which instants can the data of a service be brought back, and of how much would a failure have cost us?
 
-Grain: one row per recovery point. Other projections take `start`, `fold` and `points_of` from here. How old the newest is grows with
+Grain: one row per recovery point. Controls take `start`, `fold` and `reach` from here. How old the newest is grows with
 the clock and stands in the view recovery_readiness; when one was too old, in control_finding.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from opsledger.domain import recovery_point as r
 from opsledger.domain.recorded import Recorded
 from opsledger.policies.instants import micros
-from opsledger.policies.recovery import Point
+from opsledger.policies.intervals import Interval
+from opsledger.policies.recovery import Point, covered
 from opsledger.projections.kinds import Entity, Rows
 from opsledger.projections.table import Table, boolean, instant, integer, text
 
-__all__ = ["PROJECTIONS", "RECOVERY_POINT", "Points", "fold", "points_of", "rows", "start"]
+__all__ = ["PROJECTIONS", "RECOVERY_POINT", "Bounds", "Points", "Reach", "fold", "reach", "rows", "start"]
 
 RECOVERY_POINT = Table(
     "recovery_point",
@@ -44,6 +48,28 @@ RECOVERY_POINT = Table(
 )
 
 
+Bounds = Sequence[tuple[int, int]]
+"""Below how many seconds a loss was promised to stay, and from when on; the first from ever."""
+
+
+class Reach(NamedTuple):
+    """What the points of a service and month cover: when a failure would have lost less than was promised. Microseconds."""
+
+    spans: list[Interval]  # in order, joined
+    taken: list[tuple[int, int]]  # when each usable point was completed, with the newest position on it; in order
+    last_position: int
+
+    def before(self, instant: int) -> tuple[int, int] | None:
+        """Return the last point that was there before an instant."""
+        place = bisect_left(self.taken, (instant, 0))
+        return self.taken[place - 1] if place else None
+
+    def after(self, instant: int) -> tuple[int, int] | None:
+        """Return the first point that was there from an instant on."""
+        place = bisect_left(self.taken, (instant, 0))
+        return self.taken[place] if place < len(self.taken) else None
+
+
 @dataclass(slots=True)
 class Points:
     """The points of a service and month, by their ids, with what was found and corrected. Times in microseconds."""
@@ -52,6 +78,8 @@ class Points:
     taken: dict[str, tuple[int, r.Taken]] = field(default_factory=dict)  # with the position
     unusable: dict[str, tuple[int, int, r.Defect]] = field(default_factory=dict)  # when, position, how
     corrected: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # of the fact at a position: position, right instant
+    last_position: int = 0
+    reached: tuple[Bounds, Reach] | None = field(default=None, compare=False, repr=False)  # once asked for, until the next fact
 
     @property
     def service_id(self) -> str:
@@ -67,6 +95,7 @@ def start(service_month: str) -> Points:
 def fold(points: Points, recorded: Recorded) -> Points:
     """Return the state after one more fact. Of two facts that say when a point was taken the one recorded first counts."""
     event: r.Fact = recorded.fact
+    points.last_position, points.reached = max(points.last_position, recorded.position), None
     match event:
         case r.Taken():
             known = points.taken.get(event.point_id)
@@ -79,7 +108,17 @@ def fold(points: Points, recorded: Recorded) -> Points:
     return points
 
 
-def points_of(points: Points) -> list[tuple[Point, int]]:
+def reach(points: Points, bounds: Bounds) -> Reach:
+    """Return what points cover, each by the bound in force at its completion: a month that has not changed is not looked at again."""
+    if points.reached is None or points.reached[0] != bounds:
+        found = _counting(points)
+        since = [at for at, _ in bounds]
+        spans = covered((point, bounds[max(0, bisect_right(since, point.completed) - 1)][1]) for point, _ in found)
+        points.reached = bounds, Reach(spans, sorted((point.completed, position) for point, position in found), points.last_position)
+    return points.reached[1]
+
+
+def _counting(points: Points) -> list[tuple[Point, int]]:
     """Return what counts, each with the position of the newest fact on it: a point that never was of use does not."""
     found = []
     for point_id, (position, taken) in points.taken.items():
