@@ -84,3 +84,13 @@ def test_changes_are_told_by_month_and_category(quarter: str, run: Any, tmp_path
     apart = [row for row in rows if row["month"] == "2025-02" and row["category"] != "*"]
     assert together[0]["requested"] == sum(row["requested"] for row in apart) > 0
     assert "emergency" in run("report", "changes", "--ledger", quarter).stdout
+
+
+def test_recovery_is_told_by_failure_and_by_how_ready_we_are(quarter: str, run: Any) -> None:
+    (row,) = said(run, "report", "recovery", "--ledger", quarter)
+    assert (row["kind"], row["evidence_id"], row["missed"]) == ("drill", "DR-2025-02-12", None)
+    told = run("report", "recovery", "--ledger", quarter).stdout
+    assert f"{row['rto_us'] // 60_000_000} min 00 s" in told
+    (ready,) = said(run, "report", "recovery", "--ready", "--ledger", quarter)
+    assert (ready["service_id"], ready["point_age_s"]) == ("database", 86_400)
+    assert "1 d 0 h 00 min" in run("report", "recovery", "--ready", "--ledger", quarter).stdout

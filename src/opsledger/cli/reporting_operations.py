@@ -1,4 +1,4 @@
-"""Commands that sum up the platform: report availability, also as it would have been by other terms, and report changes."""
+"""Commands that sum up the platform: report availability, also as it would have been by other terms, report changes and recovery."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ __all__ = ["uptime_told"]
 _TERMS: Final = "By other terms"
 
 _AVAILABILITY: Final = ("service_id", "slo_id", "month", "target", "uptime", "met", "down", "budget_left", "planned", "unknown", "complete")
+_RECOVERY: Final = ("kind", "evidence_id", "service_id", "cause", "failed_at", "lost", "rpo_met", "lasted", "rto_met", "missed")
+_READY: Final = ("service_id", "point", "drill", "drill_rpo_met", "drill_rto_met", "check", "check_intact")
 _CHANGES: Final = ("month", "category", "itil_type", "requested", "implemented", "successful", "partially", "failed", "backed_out")
 
 
@@ -74,6 +76,31 @@ def changes(month: MonthOption = None, ledger: LedgerOption = None, format: Form
         show_rows(told, (*_CHANGES, "success"), format)
     else:
         show_rows(rows, list(rows[0]) if rows else ["month", "category", "itil_type"], format)
+
+
+@report.command()
+def recovery(
+    ready: Annotated[
+        bool, typer.Option("--ready", help="Print instead how old the last recovery point, drill and check of each service are.")
+    ] = False,
+    ledger: LedgerOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Print what each failure, real or played in a drill, lost and how long it lasted, and which targets were missed."""
+    rows = rows_of(ledger, "recovery_readiness" if ready else "recovery_evidence")
+    if format is not Format.TABLE:
+        show_rows(rows, list(rows[0]) if rows else ["service_id"], format)
+    elif ready:
+        ages = [{**row, **{name: length(row[f"{name}_age_s"]) for name in ("point", "drill", "check")}} for row in rows]
+        show_rows(ages, _READY, format)
+    else:
+        rows.sort(key=lambda row: (row["failed_at"], row["evidence_id"]))
+        show_rows([{**row, "lost": _minutes(row["rpo_us"]), "lasted": _minutes(row["rto_us"])} for row in rows], _RECOVERY, format)
+
+
+def _minutes(us: int | None) -> str | None:
+    """Return a length that is judged by the minute, cut to seconds."""
+    return None if us is None else f"{us // 60_000_000} min {us // 1_000_000 % 60:02d} s"
 
 
 def _what_if(target: str | None, zone: str | None, maintenance: str | None, unknown: Any, minimum_outage: int | None) -> WhatIf:
