@@ -57,7 +57,7 @@ def enlarge(store: Store, base: Sequence[Row], events: int) -> None:
 def _year(days: int) -> tuple[Row, ...]:
     """Return the rows of so many days of the simulated year."""
     with TemporaryDirectory() as folder:
-        ledger = write(f"sqlite:///{Path(folder) / 'year.db'}", seed=_SEED, days=days, per_day=_PER_DAY)
+        ledger = write(f"sqlite:///{Path(folder) / 'year.db'}", seed=_SEED, days=days, per_day=_PER_DAY, customers=0)
         with ledger:
             return tuple(row for page in pages(ledger.store, 0, ledger.store.head().position) for row in page)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,6 +14,9 @@ from opsledger.cli.output import Format, say, show
 from opsledger.cli.progress import progress
 from opsledger.cli.reporting_operations import uptime_told
 from opsledger.errors import BadInput
+
+if TYPE_CHECKING:
+    from opsledger.replay.tables import Tables
 
 __all__ = ["commands"]
 
@@ -22,6 +28,17 @@ _SLA: Final = ("priority", "metric", "met", "breached", "overdue", "running", "a
 _QUEUE: Final = ("ticket_id", "priority", "level", "status", "next_metric", "next_due_at", "left_s", "overdue")
 _UPTIME: Final = ("service_id", "target", "uptime", "met", "down", "budget_left", "planned")
 _CHANGES: Final = ("category", "itil_type", "requested", "implemented", "successful", "failed", "backed_out", "success")
+_REVENUE: Final = {
+    "start": "mrr_start",
+    "new": "new",
+    "returned": "reactivation",
+    "expansion": "expansion",
+    "contraction": "contraction",
+    "churn": "churn",
+    "end": "mrr_end",
+}
+_BANDS: Final = ("red", "yellow", "green", "unknown")
+_HEALTH: Final = ("customer_id", "stage", "score", "in_28_days", "final_band")
 _INCIDENTS: Final = ("month", "severity", "resolved", "ttd_median_s", "tta_median_s", "ttm_median_s", "ttr_median_s", "ttr_p90_s")
 
 
@@ -32,7 +49,7 @@ def example(
     per_day: Annotated[float, typer.Option("--per-day", min=0.1, max=10_000, help="How many tickets a day, on average.")] = 6.0,
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives another year; the same one gives the same.")] = 7,
 ) -> None:
-    """Write a simulated year of a small business: tickets, incidents, breaches, late entries, corrections."""
+    """Write a simulated year of a small business: tickets, incidents, customers, breaches, late entries, corrections."""
     from opsledger.example import write
 
     with progress("example", "days") as told, write(into, days=days, per_day=per_day, seed=seed, progress=told) as ledger:
@@ -45,7 +62,7 @@ def demo(
         "demo"
     ),
 ) -> None:
-    """Write the example year, project it, verify it, and print how the promises were kept."""
+    """Write the example year, project it, verify it, and print how the promises were kept and how customers do."""
     from opsledger.example import write
 
     url = f"sqlite:///{_cleared(folder)}"
@@ -79,6 +96,7 @@ def demo(
         typer.echo("\n8. Changes of the month")
         made = [row for row in tables.select("change_kpi_month", month=month) if row["requested"] and row["category"] != "*"]
         show([{**row, "success": _percent(row["success_bp"])} for row in made], _CHANGES, Format.TABLE)
+        _customers(tables, month)
     typer.echo("\nGo on, for example with:")
     ours = f"--ledger {url}"
     for words in (
@@ -89,6 +107,33 @@ def demo(
     ):
         typer.echo(f"  opsledger {words} {ours}")
     raise typer.Exit(report.code)
+
+
+def _customers(tables: Tables, month: str) -> None:
+    """Print how revenue moved in a month, and which of those who pay are worst off at its end."""
+    from opsledger.policies.money import shown
+
+    typer.echo("\n9. Recurring revenue in the month, as it moved")
+    moved = [
+        {"currency": row["currency"], **{name: shown(row[f"{column}_minor"], row["currency"]) for name, column in _REVENUE.items()}}
+        for row in tables.select("mrr_monthly", month=month)
+    ]
+    show(moved, ("currency", *_REVENUE), Format.TABLE)
+    day = (tables.now() - timedelta(days=1)).date().isoformat()
+    paying = {row["customer_id"] for row in tables.select("subscription_current") if row["state"] in ("active", "past_due", "paused")}
+    rows = [row for row in tables.select("health_score", as_of_day=day) if row["customer_id"] in paying]
+    bands = Counter(row["final_band"] for row in rows)
+    typer.echo(f"\n10. Health of the {len(rows)} customers who pay: {', '.join(f'{bands[band]} {band}' for band in _BANDS)}; the worst")
+    rows.sort(key=lambda row: (row["final_score_x10"] is None, row["final_score_x10"], row["customer_id"]))
+    show(
+        [{**row, "score": _tenths(row["final_score_x10"]), "in_28_days": _tenths(row["trend_28d_x10"])} for row in rows[:6]],
+        _HEALTH,
+        Format.TABLE,
+    )
+
+
+def _tenths(tenths: int | None) -> str | None:
+    return None if tenths is None else f"{Decimal(tenths).scaleb(-1):.1f}"
 
 
 def _cleared(folder: Path) -> Path:

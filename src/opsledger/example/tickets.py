@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from opsledger.domain import ticket
+from opsledger.example.customers import Crowd
 from opsledger.example.simulation import Desk, Life
 from opsledger.policies.support import PauseReason, Priority
 
@@ -33,7 +34,8 @@ class Support:
     """How the desk works, and whom it serves."""
 
     desk: Desk
-    customers: int
+    callers: int
+    crowd: Crowd
     number: int = 0
 
     def open(self, *, about: int | None = None, priority: Priority | None = None, at: datetime) -> None:
@@ -48,8 +50,8 @@ class Support:
         """What happens to one ticket."""
         desk, random = self.desk, self.desk.random
         category, summary, service = ABOUT[topic]
-        customer = random.randrange(1, self.customers + 1)
-        who = {"customer_id": f"C-{customer:03d}", "requester_id": f"p-{customer:03d}-{random.randrange(3)}"}
+        customer = self.crowd.caller(random.randrange(1, self.callers + 1))
+        who = {"customer_id": customer, "requester_id": f"p-{customer[2:]}-{random.randrange(3)}"}
         channel = random.choices(("email", "chat", "phone"), weights=(6, 3, 1))[0]
         desk.record("intake", "system", ticket.register, id, **who, channel=channel, priority=priority, summary=summary)
         desk.record("intake", "system", ticket.acknowledge, id, automatic=True)
@@ -63,7 +65,7 @@ class Support:
         desk.record(agent, "support", ticket.assign, id, group=group, assignee_id=agent)
         yield from self._answer(id, priority, agent)
         yield from self._work(id, priority, agent)
-        yield from self._finish(id, agent)
+        yield from self._finish(id, agent, customer)
 
     def _answer(self, id: str, priority: Priority, agent: str) -> Life:
         """The first response: mostly in time, sometimes late, sometimes typed in afterwards."""
@@ -104,7 +106,7 @@ class Support:
             if random.random() < 0.9:
                 desk.record(agent, "support", ticket.update_customer, id, message="We are still on it.")
 
-    def _finish(self, id: str, agent: str) -> Life:
+    def _finish(self, id: str, agent: str, customer: str) -> Life:
         """Resolution, what the customer says of it, closing, and what is learnt."""
         desk, random = self.desk, self.desk.random
         desk.record(agent, "support", ticket.propose_solution, id, solution="Change the setting that the last release moved.")
@@ -124,7 +126,7 @@ class Support:
             desk.record(agent, "support", ticket.resolve, id, code="fixed")
         if random.random() < 0.35:
             yield random.uniform(3600, 2 * 86_400)
-            score = random.choices((1, 2, 3, 4, 5), weights=(3, 5, 12, 35, 45))[0]
+            score = random.choices((1, 2, 3, 4, 5), weights=self.crowd.scores(customer))[0]
             desk.record("intake", "system", ticket.answer_survey, id, score=score, comment="Thank you." if score > 3 else "Slow.")
         yield 5 * 86_400
         desk.record("intake", "system", ticket.close, id)

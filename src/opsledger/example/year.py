@@ -12,6 +12,7 @@ from opsledger.domain.concept import SYSTEM
 from opsledger.example import platform
 from opsledger.example.changes import Calendar
 from opsledger.example.credits import settle
+from opsledger.example.customers import Crowd
 from opsledger.example.incidents import break_down
 from opsledger.example.recovery import Recovery
 from opsledger.example.requests import measured_day
@@ -29,16 +30,25 @@ HOLIDAYS = ("2025-01-20", "2025-02-17", "2025-05-26", "2025-06-19", "2025-07-04"
 
 
 def write(
-    url: str, *, seed: int = 7, days: int = 365, per_day: float = 6.0, progress: Callable[[int, int], None] | None = None
+    url: str,
+    *,
+    seed: int = 7,
+    days: int = 365,
+    per_day: float = 6.0,
+    customers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> OpsLedger:
     """Write a simulated ledger of `days` from 2025-01-01 with some `per_day` tickets each, and return it open.
 
+    There are as many customers as suit the tickets (48 of 6 a day), unless `customers` says how many; with 0 there are tickets alone.
     Deterministic: the same arguments give the same facts at the same times. Refuses a ledger that exists.
     """
     clock = Clock(BEGINS)
     host = OpsLedger.create(url, simulated=True, clock=clock, ledger_id=f"{seed:032x}")
     desk = Desk(host, clock, seed)
-    support = Support(desk, customers=max(10, round(per_day * 8)))
+    callers = max(10, round(per_day * 8))
+    crowd = Crowd(desk, seed, callers if customers is None else customers, BEGINS)
+    support = Support(desk, callers, crowd)
     changes, recovery = Calendar(desk), Recovery(desk)
     _decide(desk)
     desk.schedule(BEGINS, lambda: platform.begin(desk))
@@ -46,12 +56,13 @@ def write(
     ends = BEGINS + timedelta(days=days)
     for number in range(days):
         day = BEGINS + timedelta(days=number)
-        desk.schedule(day, lambda day=day: _plan(desk, support, changes, day, per_day))  # type: ignore[misc]  # a loop's own day
+        desk.schedule(day, lambda day=day: _plan(desk, support, changes, crowd, day, per_day))  # type: ignore[misc]  # a loop's own day
         desk.schedule(day, lambda day=day: recovery.plan(day))  # type: ignore[misc]  # a loop's own day
 
     def each_day(now: datetime) -> None:
         desk.commit()
         measured_day(desk, now - timedelta(days=1))
+        crowd.count(now - timedelta(days=1))
         desk.record(SYSTEM, "system", ledger.close_day, "self")
         if progress is not None:
             progress((now - BEGINS).days, days)
@@ -60,8 +71,9 @@ def write(
     return host
 
 
-def _plan(desk: Desk, support: Support, changes: Calendar, day: datetime, per_day: float) -> None:
+def _plan(desk: Desk, support: Support, changes: Calendar, crowd: Crowd, day: datetime, per_day: float) -> None:
     """Let the requests of a day come in, changes be made, and things break; on a bad day many come with the same request."""
+    crowd.live(day)
     platform.probe_day(desk, day)
     changes.plan(day)
     if day.day == 1:

@@ -212,8 +212,12 @@ def lin(value: Fraction, nothing: Fraction, everything: Fraction) -> int:
     """Return where a value lies between two bounds, in basis points, rounded half up: outside it is 0 or 10000."""
     if nothing == everything:
         raise BadInput("health.bounds", f"Both bounds are {nothing}; give two that differ.")
-    place = (value - nothing) / (everything - nothing)
-    return half_up(BP * min(max(place, Fraction(0)), Fraction(1)))
+    # (value - nothing) / (everything - nothing), in integers: a score asks for a dozen of these a day and customer.
+    part = (value.numerator * nothing.denominator - nothing.numerator * value.denominator) * everything.denominator
+    whole = (everything.numerator * nothing.denominator - nothing.numerator * everything.denominator) * value.denominator
+    if whole < 0:
+        part, whole = -part, -whole
+    return 0 if part <= 0 else BP if part >= whole else (2 * BP * part + whole) // (2 * whole)
 
 
 @lru_cache(maxsize=1024)
@@ -250,8 +254,13 @@ def subscore(metric: Metric, measured: Measured, stage: Stage) -> int | None:
             value = part.value
             if bounds.prior_n:
                 value = (part.n * value + bounds.prior_n * Fraction(bounds.prior_bp, BP)) / (part.n + bounds.prior_n)
-            worth.append(lin(value, Fraction(low, BP), Fraction(high, BP)))
-    return half_up(Fraction(sum(worth), len(worth))) if worth else None
+            worth.append(lin(value, _share(low), _share(high)))
+    return (2 * sum(worth) + len(worth)) // (2 * len(worth)) if worth else None  # the mean, rounded half up
+
+
+@lru_cache(maxsize=1024)
+def _share(basis_points: int) -> Fraction:
+    return Fraction(basis_points, BP)
 
 
 def deductions(rules: RiskRules, risks: Risks) -> dict[str, int]:

@@ -52,6 +52,8 @@ class Backtest(NamedTuple):
     recall_bp: int | None
     green_churned: int
     bands: tuple[BandResult, ...]
+    auc: Fraction | None = None  # exactly
+    lift: Fraction | None = None  # how many times as often as all others together a red one left, exactly
 
 
 def backtest(outcomes: Iterable[Outcome]) -> Backtest:
@@ -61,14 +63,17 @@ def backtest(outcomes: Iterable[Outcome]) -> Backtest:
     bands = tuple(_band(band, [each for each in held if each.band == band]) for band in get_args(Band))
     by_band = {each.band: each for each in bands}
     red = by_band["red"]
+    auc = _auc(held)
     return Backtest(
         n=len(held),
         churned=len(left),
-        auc_x10000=_auc(held),
+        auc_x10000=None if auc is None else half_up(10_000 * auc),
         precision_bp=_share_bp(red.churned, red.n),
         recall_bp=_share_bp(red.churned, len(left)),
         green_churned=by_band["green"].churned,
         bands=bands,
+        auc=auc,
+        lift=_lift(red, len(held), len(left)),
     )
 
 
@@ -83,13 +88,19 @@ def wilson_bp(hits: int, n: int) -> tuple[int, int] | None:
     return max(0, (middle - wide) // whole), min(BP, -(-(middle + wide) // whole))
 
 
-def _auc(outcomes: list[Outcome]) -> int | None:
+def _auc(outcomes: list[Outcome]) -> Fraction | None:
     scored = [(each.score_x10, each.churned) for each in outcomes if each.score_x10 is not None]
     gone, stayed = [score for score, churned in scored if churned], sorted(score for score, churned in scored if not churned)
     if not gone or not stayed:
         return None
     halves = sum(2 * len(stayed) - bisect_left(stayed, score) - bisect_right(stayed, score) for score in gone)
-    return half_up(Fraction(10_000 * halves, 2 * len(gone) * len(stayed)))
+    return Fraction(halves, 2 * len(gone) * len(stayed))
+
+
+def _lift(red: BandResult, n: int, churned: int) -> Fraction | None:
+    """Return the rate of the red ones by that of all others; None where one of the two is empty, or none of the others left."""
+    others, gone = n - red.n, churned - red.churned
+    return Fraction(red.churned * others, red.n * gone) if red.n and gone else None
 
 
 def _band(band: Band, own: list[Outcome]) -> BandResult:

@@ -46,12 +46,14 @@ def half_up(exact: Fraction) -> int:
     """Return the nearest integer; of two equally near, the one farther from zero: 2.5 is 3 and -2.5 is -3."""
     whole, rest = divmod(abs(exact.numerator), exact.denominator)
     size = whole + (2 * rest >= exact.denominator)
-    return size if exact >= 0 else -size
+    return size if exact.numerator >= 0 else -size
 
 
 def rounded(exact: Fraction, places: int) -> Decimal:
     """Return a number with so many decimal places, rounded half up: 13/28 with nine is 0.464285714."""
-    return Decimal(half_up(exact * 10**places)).scaleb(-places, _EXACT)
+    whole, rest = divmod(abs(exact.numerator) * 10**places, exact.denominator)
+    size = whole + (2 * rest >= exact.denominator)
+    return Decimal(size if exact.numerator >= 0 else -size).scaleb(-places, _EXACT)
 
 
 def minor(amount: Decimal | str, currency: str) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from opsledger.domain import health_model as m
@@ -29,7 +30,20 @@ from opsledger.projections.health_sources import Plan, Ticket, fold_plan, fold_t
 from opsledger.projections.kinds import Gathered, Rows
 from opsledger.projections.table import Row, Table, instant, integer, text
 
-__all__ = ["HEALTH_CONTRIBUTION", "HEALTH_SCORE", "PROJECTIONS", "Judged", "Version", "fold", "judged", "rows", "start", "subjects", "tell"]
+__all__ = [
+    "HEALTH_CONTRIBUTION",
+    "HEALTH_SCORE",
+    "PROJECTIONS",
+    "Judged",
+    "Version",
+    "fold",
+    "judge",
+    "judged",
+    "rows",
+    "start",
+    "subjects",
+    "tell",
+]
 
 _EPOCH: Final = date(1970, 1, 1)
 _TREND_DAYS: Final = 28
@@ -209,16 +223,22 @@ def judged(states: Mapping[str, Any], day: int | None = None, version: str | Non
     closed = next((each.closed for each in states.values() if isinstance(each, _Days)), None)
     versions = [each.version for each in states.values() if isinstance(each, _Versions) and each.version is not None]
     versions = [each for each in versions if version is None or each.name == version]
+    if closed is None or not versions:
+        return
     history = History(states)
-    if closed is None or history.first_day is None or not versions:
+    if history.first_day is None:
         return
     days = range(history.first_day, closed + 1)
     for each in days if day is None else range(day, day + 1) if day in days else ():
-        scoring = [known for known in versions if _scores(known, each)]
-        if scoring:
-            staged, measured, (risks, evidence) = history.stage(each), history.measured(each), history.risks(each)
-            for known in scoring:
-                yield Judged(each, known, staged, measured, risks, evidence, score(known.model, staged.stage, measured, risks))
+        yield from judge(history, each, [known for known in versions if _scores(known, each)])
+
+
+def judge(history: History, day: int, versions: Sequence[Version]) -> Iterator[Judged]:
+    """Yield a day of what is known of a customer by each of some versions, whether they are published for that day or not."""
+    if versions:
+        staged, measured, (risks, evidence) = history.stage(day), history.measured(day), history.risks(day)
+        for known in versions:
+            yield Judged(day, known, staged, measured, risks, evidence, score(known.model, staged.stage, measured, risks))
 
 
 def _scores(version: Version, day: int) -> bool:
@@ -289,7 +309,8 @@ def _raw(measured: Measured) -> str | None:
     return ", ".join(f"{part.name} {rounded(part.value, 4)}" for part in measured.parts) or None
 
 
-def _evidence(positions: Sequence[int], model: int) -> Row:
+@lru_cache(maxsize=1024)  # what does not change from one day to the next is most of it
+def _evidence(positions: tuple[int, ...], model: int) -> Row:
     """Return count, first, last and digest of the facts that something rests on, and the newest that was used."""
     held = sorted(set(positions))
     digest = hashlib.sha256(",".join(map(str, held)).encode()).hexdigest()

@@ -7,7 +7,7 @@ that were counted, so that a day that nobody counted is no fall.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from statistics import median
 from typing import Any, Final, NamedTuple
@@ -16,7 +16,7 @@ from opsledger.policies.health import Measured, Part, Risks, Stage, decay
 from opsledger.policies.instants import DAY_S, SECOND, moment
 from opsledger.policies.surveys import DETRACTORS_TO, NPS_SCALE
 from opsledger.projections import activity, customers, renewals, surveys
-from opsledger.projections.health_sources import Plan, Plans, Subscriptions, Ticket
+from opsledger.projections.health_sources import Plan, Plans, Said, Subscriptions, Ticket
 
 __all__ = ["History", "Staged", "midnight"]
 
@@ -28,6 +28,7 @@ _RENEWAL_STAGE, _RENEWAL_NEAR = 120, 90
 _AFTER_GO_LIVE: Final = 90
 _DAY: Final = DAY_S * SECOND
 _FAVOURABLE_TICKET: Final = 4  # of 1 to 5
+_FOREVER: Final = 2**63
 
 
 class Staged(NamedTuple):
@@ -71,7 +72,11 @@ class History:
         seen = list(activity.seen(of(activity.Told)))
         self._seen = {kind: _Counted([each for each in seen if each.kind == kind]) for kind in {each.kind for each in seen}}
         self._customer: customers.Told | None = next(iter(of(customers.Told)), None)
-        self._tickets: list[Ticket] = of(Ticket)
+        self._tickets: list[Ticket] = sorted(of(Ticket), key=lambda ticket: ticket.registered_at)
+        self._registered = [ticket.registered_at for ticket in self._tickets]
+        self._endangering = [ticket for ticket in self._tickets if ticket.dangerous(_FOREVER)]
+        self._answered = sorted((said.at, said.position, number, said.value) for number, said in _answers_of(self._tickets))
+        self._satisfaction: tuple[int, tuple[int, int, tuple[int, ...]]] | None = None  # the day asked last
         self._responses: list[surveys.Response] = of(surveys.Response)
         self._renewals: list[renewals.Told] = of(renewals.Told)
         self._subscriptions = Subscriptions(of(Subscriptions.TOLD))
@@ -173,11 +178,11 @@ class History:
     def _ticket_counts(self, day: int, windows: int) -> tuple[list[int], tuple[int, ...]]:
         """Return how many tickets came in each of the windows that end with `day`, the newest first."""
         end, counts, evidence = midnight(day), [0] * windows, []
-        for ticket in self._tickets:
+        since, until = (bisect_left(self._registered, at) for at in (end - windows * WINDOW * _DAY, end))
+        for ticket in self._tickets[since:until]:
             back = (end - 1 - ticket.registered_at) // (WINDOW * _DAY)
-            if 0 <= back < windows:
-                evidence += ticket.positions(end, "registered", "withdrawn")
-                counts[back] += not ticket.last(end, "withdrawn")
+            evidence += ticket.positions(end, "registered", "withdrawn")
+            counts[back] += not ticket.last(end, "withdrawn")
         return counts, tuple(evidence)
 
     def _ticket_frequency(self, day: int) -> Measured:
@@ -226,12 +231,15 @@ class History:
 
     def _satisfied(self, day: int) -> tuple[int, int, tuple[int, ...]]:
         """Return favourable answers and answers of 90 days, to surveys and about tickets, with what they rest on."""
+        if self._satisfaction is not None and self._satisfaction[0] == day:
+            return self._satisfaction[1]
         end, answers = midnight(day), self._answers("csat", day, 90)
-        for ticket in self._tickets:
-            if (said := ticket.last(end, "answered")) is not None and said.at >= end - 90 * _DAY:
-                answers.append(_Answer(0, said.value, _FAVOURABLE_TICKET, (said.position,)))
+        since, until = (bisect_left(self._answered, (at,)) for at in (end - 90 * _DAY, end))
+        last = {number: (value, position) for _, position, number, value in self._answered[since:until]}  # of each ticket
+        answers += [_Answer(0, value, _FAVOURABLE_TICKET, (position,)) for value, position in last.values()]
         given = [each.score >= each.favourable_from for each in answers if each.score is not None]
-        return sum(given), len(given), _positions(answers)
+        self._satisfaction = day, (sum(given), len(given), _positions(answers))
+        return self._satisfaction[1]
 
     def _csat(self, day: int) -> Measured:
         favourable, n, evidence = self._satisfied(day)
@@ -285,8 +293,8 @@ class History:
         end = midnight(day)
         fall, fell = self._fall(day)
         counts, counted = self._ticket_counts(day, 4)
-        urgent = [ticket for ticket in self._tickets if ticket.urgent(end)]
-        near = [position for ticket in self._tickets if ticket.dangerous(end) for position in ticket.positions(end)]
+        urgent = [ticket for ticket in self._endangering if ticket.urgent(end)]
+        near = [position for ticket in self._endangering if ticket.dangerous(end) for position in ticket.positions(end)]
         asked = self._answers("nps", day, 90)
         favourable, n, answered = self._satisfied(day)
         standing = self._subscriptions.at(end)
@@ -319,6 +327,12 @@ class History:
             if means[0] is not None and means[1] is not None and means[1] >= least:
                 falls.append(1 - means[0] / means[1])
         return max(falls, default=None), used
+
+
+def _answers_of(tickets: Sequence[Ticket]) -> Iterator[tuple[int, Said]]:
+    """Yield what was answered to surveys about tickets, with the number of the ticket."""
+    for number, ticket in enumerate(tickets):
+        yield from ((number, said) for said in ticket.said if said.what == "answered")
 
 
 def _measured(parts: Sequence[Part], missing: str, seen: Sequence[activity.Seen], more: Sequence[int] = ()) -> Measured:

@@ -153,6 +153,15 @@ class Subscriptions:
                 live += [standing] if standing.state != "ended" else []
         return Standing(end, tuple(live), tuple(positions), min(activated, default=None))
 
+    def paid(self, at: int) -> bool:
+        """Return whether one that was ever paid for had not ended by an instant, that instant included."""
+        return any(each.activated_at is not None for each in self.at(at + 1).live)
+
+    def lost(self, after: int, until: int) -> bool:
+        """Return whether at some time in (after, until] none was left that was ever paid for, also where they came back."""
+        moved = {at for times in self._times for at in times if after < at <= until}
+        return not all(self.paid(at) for at in moved)
+
 
 @dataclass(slots=True)
 class Plan:
