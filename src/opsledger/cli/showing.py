@@ -116,7 +116,7 @@ def _customers(tables: Tables, month: str) -> None:
     typer.echo("\n9. Recurring revenue in the month, as it moved")
     moved = [
         {"currency": row["currency"], **{name: shown(row[f"{column}_minor"], row["currency"]) for name, column in _REVENUE.items()}}
-        for row in tables.select("mrr_monthly", month=month)
+        for row in tables.select("mrr_monthly", month=month, plan_id="*", segment="*")
     ]
     show(moved, ("currency", *_REVENUE), Format.TABLE)
     day = (tables.now() - timedelta(days=1)).date().isoformat()
