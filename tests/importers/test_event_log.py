@@ -12,7 +12,7 @@ from desk_log import desk, event, facts, quarantine, take, write
 from opsledger.app import OpsLedger
 from opsledger.domain import ticket as t
 from opsledger.errors import BadInput, Refused
-from opsledger.importers import event_log
+from opsledger.importers import cases
 from opsledger.importers.event_log import check_event_log, import_event_log
 from opsledger.policies.instants import at
 from opsledger.policies.support import Priority
@@ -158,7 +158,7 @@ def test_rows_that_stand_together_are_put_in_order_and_one_before_what_is_known_
 def test_tickets_mixed_over_batches_go_on_from_what_is_known(
     opsledger_sqlite: OpsLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_log, "_BATCH_ROWS", 2)
+    monkeypatch.setattr(cases, "_BATCH_ROWS", 2)
     mixed = [row for each in LIFE for row in (each, each.replace("4711", "4712"), each.replace("4711", "4713"))]
     result = take(opsledger_sqlite, write(tmp_path / "log.csv", *mixed))
     assert (result.new, result.quarantined) == (24, 0)
@@ -190,7 +190,7 @@ def test_a_line_that_cannot_be_read_is_listed_with_its_column(
 
 def test_a_row_from_the_future_is_set_aside(opsledger_sqlite: OpsLedger, tmp_path: Path) -> None:
     take(opsledger_sqlite, write(tmp_path / "log.csv", event("02/02/2050 09:00", "New"), *LIFE[:1]))
-    assert quarantine(opsledger_sqlite) == [(2, "future", None, "Time")]
+    assert quarantine(opsledger_sqlite) == [(2, "future", "4711/02/02/2050 09:00/New", "Time")]
 
 
 def test_a_ticket_that_the_ledger_has_from_elsewhere_is_foreign(opsledger_sqlite: OpsLedger, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from servicenow_log import ZONE, facts, life, quarantine, take, update, write
 from opsledger.app import OpsLedger
 from opsledger.domain import ticket as t
 from opsledger.errors import BadInput, Refused
-from opsledger.importers import servicenow
+from opsledger.importers import cases
 from opsledger.importers.servicenow import ImportResult, import_servicenow
 from opsledger.policies.instants import at, micros
 from opsledger.policies.support import Priority
@@ -56,7 +56,7 @@ def test_new_rows_without_the_known_ones_before_them_go_on_as_well(opsledger_sql
 def test_a_number_that_comes_back_later_goes_on_from_what_is_known(
     opsledger_sqlite: OpsLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(servicenow, "_BATCH_ROWS", 2)  # so that the rows fall into several batches
+    monkeypatch.setattr(cases, "_BATCH_ROWS", 2)  # so that the rows fall into several batches
     one, other = life("INC1"), life("INC2")
     mixed = [row for pair in zip(one, other, strict=True) for row in pair]
     path = write(tmp_path / "log.csv", *mixed)
@@ -147,7 +147,7 @@ def test_what_we_recorded_on_an_imported_ticket_is_not_taken_for_the_vendors_wor
 def test_an_import_that_was_cut_off_goes_on_when_repeated(
     opsledger_sqlite: OpsLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(servicenow, "_BATCH_ROWS", 8)
+    monkeypatch.setattr(cases, "_BATCH_ROWS", 8)
     path = write(tmp_path / "log.csv", *life("INC1"), *life("INC2"), *life("INC3"))
 
     def cut(done: int, of: int) -> None:
@@ -167,7 +167,7 @@ def test_an_import_that_was_cut_off_goes_on_when_repeated(
 def test_two_imports_of_one_file_at_once_take_each_row_in_once(
     opsledger_sqlite: OpsLedger, opsledger_clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(servicenow, "_BATCH_ROWS", 8)
+    monkeypatch.setattr(cases, "_BATCH_ROWS", 8)
     path = write(tmp_path / "log.csv", *life("INC1"), *life("INC2"), *life("INC3"))
     others: list[ImportResult] = []
 
@@ -184,7 +184,7 @@ def test_two_imports_of_one_file_at_once_take_each_row_in_once(
 
 
 def test_progress_is_told_in_rows(opsledger_sqlite: OpsLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servicenow, "_BATCH_ROWS", 8)
+    monkeypatch.setattr(cases, "_BATCH_ROWS", 8)
     told: list[tuple[int, int]] = []
     path = write(tmp_path / "log.csv", *life("INC1"), *life("INC2"), *life("INC3"))
     import_servicenow(opsledger_sqlite, path, ZONE, progress=lambda done, of: told.append((done, of)))
@@ -194,7 +194,7 @@ def test_progress_is_told_in_rows(opsledger_sqlite: OpsLedger, tmp_path: Path, m
 def test_a_file_of_nothing_but_bad_rows_is_listed_in_batches(
     opsledger_sqlite: OpsLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(servicenow, "_BATCH_ROWS", 10)
+    monkeypatch.setattr(cases, "_BATCH_ROWS", 10)
     path = write(tmp_path / "log.csv", *[update(number="?") for _ in range(35)])
     told: list[tuple[int, int]] = []
     result = import_servicenow(opsledger_sqlite, path, ZONE, progress=lambda done, of: told.append((done, of)))

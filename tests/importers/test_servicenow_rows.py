@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from servicenow_log import update, write
 
-from opsledger.importers.servicenow_rows import BadRow, SourceRow, local_minutes, read
+from opsledger.importers.cases import BadRow
+from opsledger.importers.servicenow_rows import SourceRow, local_minutes, read
 from opsledger.policies.instants import at, micros
 
 

@@ -1,4 +1,4 @@
-"""Commands that take in other tools' exports: import servicenow, csv, helpdesk, volvo, statuspage, upptime."""
+"""Commands that take in other tools' exports: import servicenow, csv, helpdesk, volvo, zendesk, and others."""
 
 from __future__ import annotations
 
@@ -115,6 +115,38 @@ def volvo(
     from opsledger.importers.event_log_mapping import shipped
 
     _take_in_events(ledger, format, file, shipped("volvo"), proposer, approver)
+
+
+@_import.command()
+def zendesk(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", exists=True, file_okay=False, help="With ticket.csv, and what else there is of the export."),
+    ],
+    mapping: Annotated[
+        Path | None,
+        typer.Option(metavar="MAPPING", exists=True, dir_okay=False, help="YAML: what each word says; the one that we ship by default."),
+    ] = None,
+    proposer: ProposerOption = None,
+    approver: ApproverOption = None,
+    ledger: LedgerOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Take in tickets of Zendesk, from the tables of its export. Creates the ledger where there is none.
+
+    Read are ticket, ticket_field_history, ticket_comment and user, as .csv, .csv.gz or .csv.xz. The same export again adds nothing.
+    """
+    from opsledger.domain.concept import SYSTEM
+    from opsledger.importers.event_log_mapping import load
+    from opsledger.importers.zendesk import check_zendesk, import_zendesk
+
+    said, approves = load(mapping) if mapping is not None else None, approver or SYSTEM
+    check_zendesk(folder, said, proposer=proposer, approver=approves)
+
+    def run(host: OpsLedger, told: Callable[[int, int], None]) -> ImportResult:
+        return import_zendesk(host, folder, said, proposer=proposer, approver=approves, progress=told)
+
+    _take_in(ledger, format, "records", run)
 
 
 @_import.command()

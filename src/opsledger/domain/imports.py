@@ -21,11 +21,11 @@ __all__ = ["DirtCounted", "Finished", "Import", "Reason", "RowQuarantined", "Sta
 
 Count = Annotated[int, Field(ge=0)]
 
-Reason = Literal["changed", "malformed", "late", "future", "foreign", "unfinished"]
+Reason = Literal["changed", "malformed", "late", "future", "foreign", "unfinished", "orphaned"]
 """Why a row was not taken in. changed: its content is no longer what was taken in under its id. malformed: it cannot be read.
 late: it belongs before rows of the same thing that were taken in already. future: it says that it happened after the import
 began. foreign: the thing was not imported from this source, though it has the same id here. unfinished: it goes on, and is taken in
-by an import after its end."""
+by an import after its end. orphaned: the thing that it is of stands not in the export."""
 
 
 @fact("import.started", at="started_at")

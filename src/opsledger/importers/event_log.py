@@ -10,36 +10,30 @@ effective-at: what had happened by then.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
 from opsledger.app.taking import Taken, recognise
-from opsledger.domain.concept import SYSTEM, another
+from opsledger.domain.concept import SYSTEM
+from opsledger.importers.cases import BadRow, Batch, Log, Progress, approved, take_in
 from opsledger.importers.event_log_facts import Case, case_of, dirt, facts_of
 from opsledger.importers.event_log_mapping import EventLog
-from opsledger.importers.event_log_rows import BadLine, Event, read
+from opsledger.importers.event_log_rows import Event, read
 from opsledger.importers.files import sha256
-from opsledger.importers.history import History, prepare
 from opsledger.importers.run import ImportResult, Quarantined, Run
 from opsledger.ledger.codec import read_all
-from opsledger.policies.instants import micros
 
 if TYPE_CHECKING:
     from opsledger.app import OpsLedger
 
-__all__ = ["check_event_log", "import_event_log"]
-
-Progress = Callable[[int, int], None]
-"""Told (done, of) in rows."""
-
-_BATCH_ROWS: Final = 2000
+__all__ = ["check_event_log", "import_event_log", "log_of", "take_in_events"]
 
 
 def check_event_log(path: Path | str, mapping: EventLog, *, proposer: str | None = None, approver: str = SYSTEM) -> None:
     """Raise what an import of these arguments would, as far as its first row tells: before a ledger is made for it."""
-    another(approver, proposer or f"import:{mapping.source}", "the operating model of this import")
+    approved(mapping.source, proposer, approver)
     next(read(Path(path), mapping), None)
 
 
@@ -69,73 +63,34 @@ def import_event_log(
     An import that was cut off goes on when repeated. Raises BadInput where the file lacks a column of the mapping or the zone
     is unknown, Refused where the approver is the proposer; in both cases nothing was recorded.
     """
-    path, source = Path(path), mapping.source
-    responsible = proposer or f"import:{source}"
-    another(approver, responsible, "the operating model of this import")
-    now = micros(ledger.now())
-    found = _survey(path, mapping, now)
-    run = Run.start(ledger, source, file_name=path.name, sha256=found.sha256, zone=mapping.time.zone or "UTC", rows=found.rows)
-    ref = None
-    if found.last:
-        ref = prepare(ledger, History(found.first, found.last, responsible, approver, f"import of {source} history from {path.name}"))
-    taking, done = _Taking(run, mapping, ref), 0
-    for batch in _batches(_rows(path, mapping, now)):
-        taking.take(batch)
-        done += batch.size
-        if progress is not None:
-            progress(done, found.rows)
-    return run.finish(rows=found.rows, sha256=found.sha256, policy_ref=ref)
+    path = Path(path)
+    log = log_of(path.name, mapping, lambda: read(path, mapping), lambda: sha256(path))
+    return take_in_events(ledger, log, mapping, proposer=proposer, approver=approver, progress=progress)
 
 
-class _Survey(NamedTuple):
-    """A file as a whole. `first` and `last` are microseconds, both 0 where no row can be taken in."""
-
-    sha256: str
-    rows: int
-    first: int
-    last: int
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Rows to take in together: those of each ticket, in the file's order, and those that cannot be read."""
-
-    tickets: dict[str, list[Event]] = field(default_factory=dict)
-    bad: list[BadLine] = field(default_factory=list)
-    size: int = 0
+def log_of(name: str, mapping: EventLog, read: Callable[[], Iterator[Event | BadRow]], digest: Callable[[], str]) -> Log[Event]:
+    """Return an export whose rows are events as a mapping says."""
+    return Log(
+        source=mapping.source,
+        name=name,
+        zone=mapping.time.zone or "UTC",
+        read=read,
+        sha256=digest,
+        case=attrgetter("ticket"),
+        times=lambda row: (row.at, row.at),
+        future=lambda row, now: BadRow(row.row, "future", mapping.columns.at, row.source_id),
+    )
 
 
-def _survey(path: Path, mapping: EventLog, now: int) -> _Survey:
-    """Read a file once before anything of it is recorded, so that a damaged or wrong one leaves nothing behind."""
-    rows = first = last = 0
-    for row in _rows(path, mapping, now):
-        rows += 1
-        if isinstance(row, Event):
-            first, last = min(first or row.at, row.at), max(last, row.at)
-    return _Survey(sha256(path), rows, first, last)
+def take_in_events(
+    ledger: OpsLedger, log: Log[Event], mapping: EventLog, *, proposer: str | None, approver: str, progress: Progress | None
+) -> ImportResult:
+    """Take in events of tickets; return what was new, known and set aside."""
 
+    def taking(run: Run, ref: str | None) -> Callable[[Batch[Event]], None]:
+        return _Taking(run, mapping, ref).take
 
-def _rows(path: Path, mapping: EventLog, now: int) -> Iterator[Event | BadLine]:
-    """Yield a file's rows; one from after `now`, which the ledger would refuse with its whole batch, as a bad one."""
-    for row in read(path, mapping):
-        yield BadLine(row.row, "future", mapping.columns.at) if isinstance(row, Event) and row.at > now else row
-
-
-def _batches(rows: Iterator[Event | BadLine]) -> Iterator[_Batch]:
-    """Yield rows in batches that part no ticket whose rows stand together."""
-    batch, ticket = _Batch(), None
-    for row in rows:
-        if len(batch.bad) >= _BATCH_ROWS or (batch.size >= _BATCH_ROWS and isinstance(row, Event) and row.ticket != ticket):
-            yield batch
-            batch = _Batch()
-        if isinstance(row, Event):
-            ticket = row.ticket
-            batch.tickets.setdefault(ticket, []).append(row)
-        else:
-            batch.bad.append(row)
-        batch.size += 1
-    if batch.size:
-        yield batch
+    return take_in(ledger, log, taking, proposer=proposer, approver=approver, progress=progress)
 
 
 @dataclass(slots=True)
@@ -146,10 +101,10 @@ class _Taking:
     mapping: EventLog
     policy_ref: str | None  # None: the file has no rows to take in
 
-    def take(self, batch: _Batch) -> None:
+    def take(self, batch: Batch[Event]) -> None:
         """Record what is new in a batch."""
         ledger = self.run.ledger
-        aside = [Quarantined(each.row, each.reason, column=each.column) for each in batch.bad]
+        aside = [each.aside for each in batch.bad]
         distinct, again = _distinct(batch, aside)
         seen = recognise(ledger, self.run.source, {source_id: row.content for source_id, row in distinct.items()})
         fresh: dict[str, list[Event]] = {}
@@ -162,7 +117,7 @@ class _Taking:
         records: list[Taken] = []
         for ticket, rows in fresh.items():
             records += self._ticket(ticket, rows, aside, known=f"ticket:{ticket}" in standing)
-        for rows in batch.tickets.values():
+        for rows in batch.cases.values():
             self.run.count(dirt(rows, self.mapping))
         self.run.take(records, sorted(aside, key=lambda each: each.row), known=len(seen.known) + again)
 
@@ -185,11 +140,11 @@ class _Taking:
         return case_of((each.fact, each.occurred_at) for each in history if each.source == self.run.source)
 
 
-def _distinct(batch: _Batch, aside: list[Quarantined]) -> tuple[Mapping[str, Event], int]:
+def _distinct(batch: Batch[Event], aside: list[Quarantined]) -> tuple[Mapping[str, Event], int]:
     """Return the events of a batch by their ids, and how many rows only repeat one; set aside those that contradict one."""
     found: dict[str, Event] = {}
     again = 0
-    for rows in batch.tickets.values():
+    for rows in batch.cases.values():
         for row in rows:
             first = found.setdefault(row.source_id, row)
             if first is row:

@@ -30,7 +30,7 @@ class Case:
     registered: bool = False
     investigated: bool = False
     newest: int = 0  # when its newest fact happened, in microseconds
-    customer_id: str = _UNKNOWN
+    requester_id: str = _UNKNOWN
     priority: Priority = Priority.MEDIUM
     level: Level = "l1"
     assigned: tuple[str | None, str | None] = (None, None)
@@ -47,7 +47,7 @@ class Case:
         self.newest = max(self.newest, at)
         match event:
             case t.Registered():
-                self.registered, self.priority, self.customer_id = True, event.priority, event.customer_id
+                self.registered, self.priority, self.requester_id = True, event.priority, event.requester_id
             case t.PriorityChanged():
                 self.priority = event.priority
             case t.Escalated():
@@ -107,17 +107,18 @@ def facts_of(case: Case, row: Event, mapping: EventLog, policy: str) -> list[t.F
     for each in ENDS:
         if each in says:
             say(_end(case, row, each, when))
-    if case.stated != (row.word, row.stated_priority):
+    if row.states and case.stated != (row.word, row.stated_priority):
         say([t.SourceStated(stated_at=when, status=row.word, priority=row.stated_priority)])
     return made
 
 
 def _registered(row: Event, mapping: EventLog, policy: str) -> t.Registered:
     customer = row.customer or _UNKNOWN
+    requester = row.requester or customer
     return t.Registered(
         registered_at=moment(row.at),
         customer_id=customer,
-        requester_id=customer,
+        requester_id=requester,
         channel=row.channel or _UNKNOWN,
         priority=mapping.priority.otherwise if row.priority is None or mapping.priority.known == "end" else row.priority,
         summary=None,
@@ -130,13 +131,13 @@ def _turn(case: Case, row: Event, say: Say, when: datetime) -> Iterator[t.Fact]:
     if say in ("assign", *ENDS):
         return
     if say == "respond":
-        yield t.Responded(responded_at=when, agent_id=row.agent or _UNKNOWN, requester_id=case.customer_id)
+        yield t.Responded(responded_at=when, agent_id=row.agent or _UNKNOWN, requester_id=case.requester_id)
         return
     if case.ended:
-        yield t.Reopened(reopened_at=when, requester_id=case.customer_id)
+        yield t.Reopened(reopened_at=when, requester_id=case.requester_id)
     for reason in PAUSES:
         if say == reason != case.state:
-            yield t.Paused(paused_at=when, reason=reason, requester_id=case.customer_id)
+            yield t.Paused(paused_at=when, reason=reason, requester_id=case.requester_id)
     if say not in ("open", "work"):
         return
     if case.state in PAUSES:
@@ -148,9 +149,9 @@ def _turn(case: Case, row: Event, say: Say, when: datetime) -> Iterator[t.Fact]:
 def _known(case: Case, row: Event, when: datetime) -> Iterator[t.Fact]:
     """Yield what a row says of how bad it is, where it is and what it is about, where that is new."""
     if row.priority not in (None, case.priority):
-        yield t.PriorityChanged(changed_at=when, was=case.priority, priority=row.priority, requester_id=case.customer_id)
+        yield t.PriorityChanged(changed_at=when, was=case.priority, priority=row.priority, requester_id=case.requester_id)
     if row.level not in (None, case.level):
-        yield t.Escalated(escalated_at=when, was=case.level, level=row.level, trigger="person", requester_id=case.customer_id)
+        yield t.Escalated(escalated_at=when, was=case.level, level=row.level, trigger="person", requester_id=case.requester_id)
     if row.category is not None and case.classified != (row.category, row.subcategory, row.service):
         yield t.Classified(classified_at=when, category=row.category, subcategory=row.subcategory, service_id=row.service)
 
@@ -158,11 +159,11 @@ def _known(case: Case, row: Event, when: datetime) -> Iterator[t.Fact]:
 def _end(case: Case, row: Event, say: Say, when: datetime) -> Iterator[t.Fact]:
     """Yield the end that a word says. What has ended does not end again; what is resolved is closed."""
     if say == "resolve" and not case.ended:
-        yield t.Resolved(resolved_at=when, agent_id=row.agent or _UNKNOWN, requester_id=case.customer_id)
+        yield t.Resolved(resolved_at=when, agent_id=row.agent or _UNKNOWN, requester_id=case.requester_id)
     elif say == "close" and (case.state == "resolved" or not case.ended):
         yield t.Closed(closed_at=when)
     elif say == "cancel" and not case.ended:
-        yield t.Cancelled(cancelled_at=when, requester_id=case.customer_id)
+        yield t.Cancelled(cancelled_at=when, requester_id=case.requester_id)
 
 
 def dirt(rows: Sequence[Event], mapping: EventLog) -> Iterator[tuple[str, int]]:
@@ -170,7 +171,7 @@ def dirt(rows: Sequence[Event], mapping: EventLog) -> Iterator[tuple[str, int]]:
 
     What is done about it: an unknown_word is kept as the source's own state and changes nothing else; at an unknown_level or
     unknown_priority the earlier one stays; customer_changes leave what was registered; rows out_of_order are put in order;
-    what is written twice (same_event_twice) counts once.
+    what is written twice (same_event_twice) counts once; what happened before_opening counts when the ticket was opened.
     """
     seen: set[str] = set()
     for row in rows:
@@ -180,6 +181,8 @@ def dirt(rows: Sequence[Event], mapping: EventLog) -> Iterator[tuple[str, int]]:
             yield "unknown_level", row.row
         if row.stated_priority is not None and row.priority is None:
             yield "unknown_priority", row.row
+        if row.moved:
+            yield "before_opening", row.row
         if row.source_id in seen:
             yield "same_event_twice", row.row
         seen.add(row.source_id)

@@ -58,6 +58,8 @@ class Columns(_Part):
     """The word for what happened, or for the state that the ticket came to; `words` says what it means."""
     customer: Column | None = None
     """Whose ticket it is, as the first row says; else "unknown"."""
+    requester: Column | None = None
+    """Who asked, as the first row says; else the customer."""
     channel: Column | None = None
     """By which way it came, as the first row says; else "unknown"."""
     group: Column | None = None
@@ -189,5 +191,5 @@ def load(path: Path) -> EventLog:
 
 
 def shipped(name: str) -> EventLog:
-    """Return a mapping that comes with opsledger: helpdesk or volvo."""
+    """Return a mapping that comes with opsledger: helpdesk, volvo or zendesk."""
     return parse((files("opsledger.importers") / "mappings" / f"{name}.yaml").read_text(encoding="utf-8"))

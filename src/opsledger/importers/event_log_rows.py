@@ -1,6 +1,6 @@
 """The rows of an event log: one line, one event of a ticket, checked and in UTC, as a mapping says.
 
-A line that cannot be read is yielded as a `BadLine`, so that nothing is dropped in silence.
+A line that cannot be read is yielded as a `BadRow`, so that nothing is dropped in silence.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Final, NamedTuple
 import msgspec
 
 from opsledger.app.recording import checked_id
-from opsledger.domain.imports import Reason
 from opsledger.errors import BadInput
+from opsledger.importers.cases import BadRow
 from opsledger.importers.event_log_mapping import EventLog
 from opsledger.importers.event_log_times import instants
 from opsledger.importers.files import Unreadable, lines
 from opsledger.policies.support import Level, Priority
 
-__all__ = ["BadLine", "Event", "read"]
+__all__ = ["Event", "event_of", "read"]
 
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -47,17 +47,12 @@ class Event(NamedTuple):
     category: str | None
     subcategory: str | None
     service: str | None
+    requester: str | None = None  # None: the customer asked
+    moved: bool = False  # whether it is counted later than the source says, when its ticket was opened
+    states: bool = True  # whether the word is the source's state of the ticket
 
 
-class BadLine(NamedTuple):
-    """A line that is not taken in, and why. `column` None: the line as a whole."""
-
-    row: int
-    reason: Reason
-    column: str | None = None
-
-
-def read(path: Path, mapping: EventLog) -> Iterator[Event | BadLine]:
+def read(path: Path, mapping: EventLog) -> Iterator[Event | BadRow]:
     """Yield what each line after the header says. Raises BadInput where the file lacks a column, or no such zone exists."""
     source = lines(path)
     instant = instants(mapping.time.format, mapping.time.zone)
@@ -68,7 +63,7 @@ def read(path: Path, mapping: EventLog) -> Iterator[Event | BadLine]:
         try:
             yield reader.event(row, line)
         except Unreadable as error:
-            yield BadLine(row, "malformed", error.column)
+            yield BadRow(row, "malformed", error.column)
 
 
 def _reader(path: Path, header: bytes, mapping: EventLog, instant: Callable[[str], int]) -> _Reader:
@@ -100,33 +95,7 @@ class _Reader:
 
     def event(self, row: int, line: bytes) -> Event:
         """Return what a line says. Raises Unreadable."""
-        mapping, columns = self.mapping, self.mapping.columns
-        said = self._said(line)
-        word = _required(said, columns.event)
-        priority = said.get(mapping.priority.column or "")
-        if mapping.priority.known == "end" and not mapping.ends(word):
-            priority = None  # it tells what nobody knew by then
-        level = said.get(columns.level or "")
-        return Event(
-            row=row,
-            source_id=_id("/".join(said[name] or "" for name in mapping.event_columns), columns.ticket),
-            content=msgspec.json.encode([value for name, value in said.items() if name != mapping.priority.column] + [priority]),
-            ticket=_id(_required(said, columns.ticket), columns.ticket),
-            at=self._at(_required(said, columns.at)),
-            word=word,
-            customer=said.get(columns.customer or ""),
-            channel=said.get(columns.channel or ""),
-            group=said.get(columns.group or ""),
-            assignee=said.get(columns.assignee or ""),
-            agent=said.get(columns.agent or ""),
-            level=None if level is None else mapping.levels.get(level),
-            stated_level=level,
-            priority=None if priority is None else mapping.priority.words.get(priority),
-            stated_priority=priority,
-            category=said.get(columns.category or ""),
-            subcategory=said.get(columns.subcategory or ""),
-            service=said.get(columns.service or ""),
-        )
+        return event_of(self.mapping, self.instant, row, self._said(line))
 
     def _said(self, line: bytes) -> dict[str, str | None]:
         """Return the values of the columns that are read, by name."""
@@ -138,11 +107,43 @@ class _Reader:
             raise Unreadable
         return {name: None if fields[i] in self.mapping.missing else fields[i] for name, i in self.places.items()}
 
-    def _at(self, text: str) -> int:
-        try:
-            return self.instant(text)
-        except ValueError:
-            raise Unreadable(self.mapping.columns.at) from None
+
+def event_of(mapping: EventLog, instant: Callable[[str], int], row: int, said: Mapping[str, str | None]) -> Event:
+    """Return what the values of the columns that a mapping names say. Raises Unreadable."""
+    columns = mapping.columns
+    word = _required(said, columns.event)
+    priority = said.get(mapping.priority.column or "")
+    if mapping.priority.known == "end" and not mapping.ends(word):
+        priority = None  # it tells what nobody knew by then
+    level = said.get(columns.level or "")
+    return Event(
+        row=row,
+        source_id=_id("/".join(said[name] or "" for name in mapping.event_columns), columns.ticket),
+        content=msgspec.json.encode([value for name, value in said.items() if name != mapping.priority.column] + [priority]),
+        ticket=_id(_required(said, columns.ticket), columns.ticket),
+        at=_at(_required(said, columns.at), columns.at, instant),
+        word=word,
+        customer=said.get(columns.customer or ""),
+        channel=said.get(columns.channel or ""),
+        group=said.get(columns.group or ""),
+        assignee=said.get(columns.assignee or ""),
+        agent=said.get(columns.agent or ""),
+        level=None if level is None else mapping.levels.get(level),
+        stated_level=level,
+        priority=None if priority is None else mapping.priority.words.get(priority),
+        stated_priority=priority,
+        category=said.get(columns.category or ""),
+        subcategory=said.get(columns.subcategory or ""),
+        service=said.get(columns.service or ""),
+        requester=said.get(columns.requester or ""),
+    )
+
+
+def _at(text: str, column: str, instant: Callable[[str], int]) -> int:
+    try:
+        return instant(text)
+    except ValueError:
+        raise Unreadable(column) from None
 
 
 def _required(said: Mapping[str, str | None], column: str) -> str:

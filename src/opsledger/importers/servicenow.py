@@ -11,30 +11,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
 from opsledger.app.recording import checked_id
 from opsledger.app.taking import Recognised, Taken, recognise
-from opsledger.domain.concept import SYSTEM, another
+from opsledger.domain.concept import SYSTEM
+from opsledger.importers.cases import BadRow, Batch, Log, Progress, approved, take_in
 from opsledger.importers.files import sha256
-from opsledger.importers.history import History, prepare
 from opsledger.importers.run import ImportResult, Quarantined, Run
 from opsledger.importers.servicenow_facts import Case, case_of, dirt, facts_of, times
-from opsledger.importers.servicenow_rows import BadRow, SourceRow, read
+from opsledger.importers.servicenow_rows import SourceRow, read
 from opsledger.ledger.codec import read_all
-from opsledger.policies.instants import micros
 
 if TYPE_CHECKING:
     from opsledger.app import OpsLedger
 
 __all__ = ["ImportResult", "check_servicenow", "import_servicenow"]
-
-Progress = Callable[[int, int], None]
-"""Told (done, of) in rows."""
-
-_BATCH_ROWS: Final = 2000  # some three thousand facts; larger batches are no faster
 
 
 def check_servicenow(
@@ -42,7 +37,7 @@ def check_servicenow(
 ) -> None:
     """Raise what an import of these arguments would, as far as its first row tells: before a ledger is made for it."""
     checked_id(source)
-    another(approver, proposer, "the operating model of this import")
+    approved(source, proposer, approver)
     next(read(Path(path), zone), None)
 
 
@@ -77,77 +72,22 @@ def import_servicenow(
     """
     path = Path(path)
     checked_id(source)
-    another(approver, proposer, "the operating model of this import")
-    now = micros(ledger.now())
-    found = _survey(path, zone, now)
-    run = Run.start(ledger, source, file_name=path.name, sha256=found.sha256, zone=zone, rows=found.rows)
-    ref, channels = None, frozenset[str]()
-    if found.last:
-        ref = prepare(ledger, History(found.first, found.last, proposer, approver, f"import of {source} history from {path.name}"))
-        channels = frozenset(ledger.known.model(ref).support.channels)
-    taking, done = _Taking(run, ref, channels), 0
-    for batch in _batches(_rows(path, zone, now)):
-        taking.take(batch)
-        done += batch.size
-        if progress is not None:
-            progress(done, found.rows)
-    return run.finish(rows=found.rows, sha256=found.sha256, policy_ref=ref)
+    log = Log(
+        source=source,
+        name=path.name,
+        zone=zone,
+        read=lambda: read(path, zone),
+        sha256=lambda: sha256(path),
+        case=attrgetter("number"),
+        times=lambda row: (min(row.at, row.opened_at), max(row.at, row.opened_at)),
+        future=lambda row, now: BadRow(row.row, "future", "sys_updated_at" if row.at > now else "opened_at"),
+    )
 
+    def taking(run: Run, ref: str | None) -> Callable[[Batch[SourceRow]], None]:
+        channels = frozenset[str]() if ref is None else frozenset(ledger.known.model(ref).support.channels)
+        return _Taking(run, ref, channels).take
 
-class _Survey(NamedTuple):
-    """A file as a whole. `first` and `last` are microseconds, both 0 where no row can be taken in."""
-
-    sha256: str
-    rows: int
-    first: int
-    last: int
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Rows to take in together: those of each incident, in the file's order, and those that cannot be read."""
-
-    cases: dict[str, list[SourceRow]] = field(default_factory=dict)
-    bad: list[BadRow] = field(default_factory=list)
-    size: int = 0
-
-
-def _survey(path: Path, zone: str, now: int) -> _Survey:
-    """Read a file once before anything of it is recorded, so that a damaged or wrong one leaves nothing behind."""
-    rows = first = last = 0
-    for row in _rows(path, zone, now):
-        rows += 1
-        if isinstance(row, SourceRow):
-            earliest = min(row.at, row.opened_at)
-            first = min(first or earliest, earliest)
-            last = max(last, row.at, row.opened_at)
-    return _Survey(sha256(path), rows, first, last)
-
-
-def _rows(path: Path, zone: str, now: int) -> Iterator[SourceRow | BadRow]:
-    """Yield a file's rows; one from after `now`, which the ledger would refuse with its whole batch, as a bad one."""
-    for row in read(path, zone):
-        if isinstance(row, SourceRow) and max(row.at, row.opened_at) > now:
-            yield BadRow(row.row, "future", "sys_updated_at" if row.at > now else "opened_at")
-        else:
-            yield row
-
-
-def _batches(rows: Iterator[SourceRow | BadRow]) -> Iterator[_Batch]:
-    """Yield rows in batches that part no incident whose rows stand together."""
-    batch, number = _Batch(), None
-    for row in rows:
-        if len(batch.bad) >= _BATCH_ROWS or (batch.size >= _BATCH_ROWS and isinstance(row, SourceRow) and row.number != number):
-            yield batch
-            batch = _Batch()
-        if isinstance(row, SourceRow):
-            number = row.number
-            batch.cases.setdefault(number, []).append(row)
-        else:
-            batch.bad.append(row)
-        batch.size += 1
-    if batch.size:
-        yield batch
+    return take_in(ledger, log, taking, proposer=proposer, approver=approver, progress=progress)
 
 
 def _source_ids(rows: Sequence[SourceRow]) -> list[str]:
@@ -160,10 +100,6 @@ def _source_ids(rows: Sequence[SourceRow]) -> list[str]:
     return found
 
 
-def _aside(bad: BadRow) -> Quarantined:
-    return Quarantined(bad.row, bad.reason, column=bad.column)
-
-
 @dataclass(slots=True)
 class _Taking:
     """Takes in batch after batch."""
@@ -172,13 +108,13 @@ class _Taking:
     policy_ref: str | None  # None: the file has no rows to take in
     channels: frozenset[str]  # of that model
 
-    def take(self, batch: _Batch) -> None:
+    def take(self, batch: Batch[SourceRow]) -> None:
         """Record what is new in a batch."""
         ledger, source = self.run.ledger, self.run.source
         named = {number: dict(zip(_source_ids(rows), rows, strict=True)) for number, rows in batch.cases.items()}
         contents = {source_id: row.content for rows in named.values() for source_id, row in rows.items()}
         seen = recognise(ledger, source, contents)
-        aside = [_aside(each) for each in batch.bad]
+        aside = [each.aside for each in batch.bad]
         records: list[Taken] = []
         fresh = {number: new for number, rows in named.items() if (new := _fresh(rows, seen, aside))}
         standing = ledger.store.heads([f"ticket:{number}" for number in fresh])

@@ -19,14 +19,14 @@ from typing import Final, NamedTuple
 import msgspec
 
 from opsledger.app.recording import checked_id
-from opsledger.domain.imports import Reason
 from opsledger.errors import BadInput
-from opsledger.importers.files import lines
+from opsledger.importers.cases import BadRow
+from opsledger.importers.files import Unreadable, lines
 from opsledger.policies.instants import DAY_S, SECOND
 from opsledger.policies.support import Priority
 from opsledger.policies.zones import local_time
 
-__all__ = ["COLUMNS", "BadRow", "SourceRow", "local_minutes", "read"]
+__all__ = ["COLUMNS", "SourceRow", "local_minutes", "read"]
 
 COLUMNS: Final = (
     *("number", "incident_state", "active", "reassignment_count", "reopen_count", "sys_mod_count", "made_sla", "caller_id"),
@@ -81,22 +81,6 @@ class SourceRow(NamedTuple):
     resolved_at: int | None
 
 
-class BadRow(NamedTuple):
-    """A line that is not taken in, and why. `column` None: the line as a whole."""
-
-    row: int
-    reason: Reason
-    column: str | None = None
-
-
-class _Unreadable(Exception):  # not an error: its row is listed
-    """A column, or with None the whole line, cannot be read."""
-
-    def __init__(self, column: str | None = None) -> None:
-        super().__init__(column)
-        self.column = column
-
-
 def read(path: Path, zone: str) -> Iterator[SourceRow | BadRow]:
     """Yield what each line after the header says. Raises BadInput where the file is no such log, or no such zone exists."""
     source = lines(path)
@@ -107,7 +91,7 @@ def read(path: Path, zone: str) -> Iterator[SourceRow | BadRow]:
             continue
         try:
             yield reader.row(row, line)
-        except _Unreadable as error:
+        except Unreadable as error:
             yield BadRow(row, "malformed", error.column)
 
 
@@ -162,13 +146,13 @@ class _Reader:
     minutes: Callable[[str], int]
 
     def row(self, row: int, line: bytes) -> SourceRow:
-        """Return what a line says. Raises _Unreadable."""
+        """Return what a line says. Raises Unreadable."""
         try:
             fields = _fields(line.decode("utf-8"))
         except (UnicodeDecodeError, csv.Error):
-            raise _Unreadable from None
+            raise Unreadable from None
         if len(fields) != self.width or b"\x00" in line:
-            raise _Unreadable
+            raise Unreadable
         values = self.ordered(fields)
         said = [None if value in (_MISSING, "") else value for value in values]
         # In the order of COLUMNS; what is not read is named by an underscore.
@@ -204,7 +188,7 @@ class _Reader:
         try:
             return None if value is None else self.minutes(value)
         except ValueError:
-            raise _Unreadable(column) from None
+            raise Unreadable(column) from None
 
 
 @lru_cache(maxsize=1 << 12)
@@ -214,24 +198,24 @@ def _number(value: str | None) -> str:
             return value
     except BadInput:
         pass
-    raise _Unreadable("number")
+    raise Unreadable("number")
 
 
 def _count(value: str | None, column: str) -> int | None:
     if value is None:
         return None
     if not (value.isascii() and value.isdigit() and len(value) <= 9):
-        raise _Unreadable(column)
+        raise Unreadable(column)
     return int(value)
 
 
 def _sla(value: str | None) -> bool | None:
     if value not in _SLA:
-        raise _Unreadable("made_sla")
+        raise Unreadable("made_sla")
     return _SLA[value]
 
 
 def _required(value: int | None, column: str) -> int:
     if value is None:
-        raise _Unreadable(column)
+        raise Unreadable(column)
     return value

@@ -60,13 +60,17 @@ IMPORT_QUARANTINE = Table(
     key=("import_id", "row_number"),
     columns=(
         text("import_id", "Source and number of the run."),
-        integer("row_number", "Line of the file; a header is line 1."),
+        integer("row_number", "Line of the file; a header is line 1. Of several tables the number of the record."),
         text("source_id", "Id of the record; null: the row does not say which it is."),
         text(
             "reason",
-            "changed, malformed, late (belongs before rows that were taken in), future, foreign (not this source's), or unfinished.",
+            "changed, malformed, late (belongs before rows that were taken in), future, foreign (not this source's), unfinished, "
+            "or orphaned (of a thing that the export lacks).",
         ),
-        text("unreadable_column", "The column that cannot be read; null: the row as a whole."),
+        text(
+            "unreadable_column",
+            "The column that cannot be read; null: the row as a whole. Of several tables, as ticket_comment:7, table and line.",
+        ),
         instant("quarantined_at", "When it was set aside."),
         integer("position", "Position of the fact."),
     ),
