@@ -26,6 +26,7 @@ from opsledger.testing import at
 from opsledger.testing.plugin import Clock
 
 MODEL = "opsledger-health-1"
+METRICS = [metric.name for metric in DEFAULT.metrics]
 Rows = dict[tuple[str, str], dict[str, Any]]
 
 
@@ -217,7 +218,7 @@ def test_explain_tells_the_score_as_a_sum_down_to_the_facts(ledger: OpsLedger, c
     assert "declining_usage: nothing taken" in found.story
     assert "renewal.forecast_recorded" in {told.topic for told in found.facts}
     (line,) = explain(ledger.store, ledger.tables.tables, "health_contribution", ["C-1", "2026-03-01", MODEL, "nps"]).story
-    assert line == "nps: not measured, no_answers"
+    assert line == "nps: not measured, no answers"
 
 
 ACT = st.tuples(
@@ -308,3 +309,38 @@ def evidence_of(ledger: OpsLedger, positions: set[int]) -> set[tuple[str, str]]:
 def test_risks_have_rows_of_their_own(ledger: OpsLedger, clock: Clock) -> None:
     run(ledger, clock, 1)
     assert {name for _, name in lines(ledger)} == {*RISKS, "stage", *(metric.name for metric in DEFAULT.metrics)}
+
+
+def test_a_score_that_was_overridden_is_told_beside_the_computed_one_with_its_model_and_its_sum(ledger: OpsLedger, clock: Clock) -> None:
+    ask(ledger, "T-1", clock.now, Priority.CRITICAL)
+    run(ledger, clock, 1)
+    ledger.by("u-9").record(health_override.override, "C-1", score_x10=900, expires_at=at("2026-05-01T00:00:00Z"), reason="They told me")
+    run(ledger, clock, 1)
+    ledger.catch_up()
+    found = explain(ledger.store, ledger.tables.tables, "health_score", ["C-1", "2026-03-02"])
+    (row,) = ledger.tables.select("health_score", as_of_day="2026-03-02")
+    computed = f"{row['score_x10'] // 10}.{row['score_x10'] % 10}"
+    told = dict(zip(found.story, found.evidence, strict=True))
+    assert found.story[0].startswith(f"{computed} of 100, {row['band']}; ")
+    said = f"overridden by u-9 to 90.0, green, until 2026-05-01T00:00:00+00:00; computed was {computed}, {row['band']}"
+    assert [recorded.topic for recorded in ledger.history("health_override:C-1") if recorded.position in told[said]] == [
+        "health_override.set"
+    ]
+    assert f"by the model {MODEL}, SHA-256 {row['model_digest']}" in told
+    asked = ledger.history("ticket:T-1")[0].position
+    assert asked in told["increased_tickets: -10.0"]
+    assert found.story[-1].endswith(f" given, 10.0 taken: {computed}")
+    assert {told.position for told in found.facts} == {position for positions in found.evidence for position in positions}
+
+
+def test_a_fact_touches_only_the_days_whose_windows_contain_it(ledger: OpsLedger, clock: Clock) -> None:
+    """A forecast is stale after 60 days, feedback after 180: what is typed in late leaves the days before it and after that alone."""
+    run(ledger, clock, 1)
+    clock.forward(days=65)
+    ledger.tick()
+    before = lines(ledger)
+    forecast(ledger, at("2026-03-03T09:00:00Z"), 9000)
+    after = lines(ledger)
+    moved = sorted({day for day, _ in after if any(after[day, name] != before[day, name] for name in METRICS)})
+    assert (moved[0], moved[-1], len(moved)) == ("2026-03-03", "2026-05-01", 60)
+    assert {name for (day, name), row in after.items() if row["subscore_bp"] != before[day, name]["subscore_bp"]} == {"renewal_probability"}

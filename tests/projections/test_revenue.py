@@ -11,7 +11,7 @@ import pytest
 from subscription_acts import BIG, HEAD, PEOPLE, TERMS, act, on, rebuilt_as_it_stood, select, subscribe
 
 from opsledger.app import OpsLedger
-from opsledger.domain import fx, policy
+from opsledger.domain import customer, fx, policy
 from opsledger.domain import subscription as s
 from opsledger.domain.billing import Discount
 from opsledger.ledger.engine import engine
@@ -259,3 +259,72 @@ def test_retention_locks_the_customers_of_the_start_and_caps_each_for_the_gross(
     kpis = {name: (top, bottom) for name, top, bottom in select(ledger, "kpi", "kpi", "numerator", "denominator", period_start="2026-04")}
     assert kpis["customer_churn"] == (1, 2)
     assert kpis["net_revenue_retention"] == (25_000, 20_000)
+
+
+BY = ("plan_id", "segment", "mrr_start_minor", "new_minor", "expansion_minor", "moved_minor", "mrr_end_minor", "customers_end")
+
+
+def test_revenue_is_told_by_plan_and_by_the_segment_of_the_time(ledger: OpsLedger) -> None:
+    act(ledger, "03-01", customer.register, "C-1", segment="small")
+    subscribe(ledger, "03-01")
+    subscribe(ledger, "03-01", "S-2", terms=replace(TERMS, plan_id="mini", quantity=5))
+    subscribe(ledger, "03-05", "S-3", customer="C-2")
+    act(ledger, "04-10", s.change_plan, terms=BIG)
+    act(ledger, "04-20", customer.change_segment, "C-1", segment="large")
+    assert select(ledger, "mrr_monthly", *BY, month="2026-04") == [
+        ("*", "*", 25_000, 0, 10_000, 0, 35_000, 2),
+        ("*", "large", 0, 0, 0, 25_000, 25_000, 1),
+        ("*", "none", 10_000, 0, 0, 0, 10_000, 1),
+        ("*", "small", 15_000, 0, 10_000, -25_000, 0, 0),
+        ("big", "*", 0, 0, 10_000, 10_000, 20_000, 1),
+        ("big", "large", 0, 0, 0, 20_000, 20_000, 1),
+        ("big", "small", 0, 0, 10_000, -10_000, 0, 0),
+        ("mini", "*", 5000, 0, 0, 0, 5000, 1),
+        ("mini", "large", 0, 0, 0, 5000, 5000, 1),
+        ("mini", "small", 5000, 0, 0, -5000, 0, 0),
+        ("pro", "*", 20_000, 0, 0, -10_000, 10_000, 1),
+        ("pro", "none", 10_000, 0, 0, 0, 10_000, 1),
+        ("pro", "small", 10_000, 0, 0, -10_000, 0, 0),
+    ]
+    assert rebuilt_as_it_stood(ledger)
+
+
+def test_a_row_of_one_plan_leads_to_the_parts_of_movements_and_the_sum_to_the_movements(ledger: OpsLedger) -> None:
+    subscribe(ledger, "03-01")
+    act(ledger, "04-10", s.change_plan, terms=BIG)
+    ledger.catch_up()
+    whole = explain(ledger.store, ledger.tables.tables, "mrr_monthly", ["2026-04"])
+    assert [tuple(each) for each in whole.counted] == [("mrr_movements", ("C-1", 2), "expansion 10000 minor units")]
+    part = explain(ledger.store, ledger.tables.tables, "mrr_monthly", ["2026-04", "EUR", "pro", "*"])
+    assert [(each.table, each.result) for each in part.counted] == [("mrr_part", "moved -10000 minor units")]
+    (line, *_) = explain(ledger.store, ledger.tables.tables, "mrr_part", [str(each) for each in part.counted[0].key]).story
+    assert line == "moved -100.00 EUR, plan pro, segment none"
+
+
+def test_what_is_past_due_or_paused_stands_beside_the_revenue_of_its_plan(ledger: OpsLedger) -> None:
+    subscribe(ledger, "03-01")
+    subscribe(ledger, "03-01", "S-2", terms=BIG)
+    act(ledger, "04-10", s.mark_past_due)
+    act(ledger, "04-11", s.pause, "S-2")
+    columns = ("plan_id", "mrr_end_minor", "past_due_minor", "paused_minor")
+    assert select(ledger, "mrr_monthly", *columns, month="2026-04", segment="*") == [
+        ("*", 10_000, 10_000, 20_000),
+        ("big", 0, 0, 20_000),
+        ("pro", 10_000, 10_000, 0),
+    ]
+
+
+def test_a_subscription_is_shown_with_what_it_brings_at_the_time(ledger: OpsLedger, opsledger_clock: Clock) -> None:
+    subscribe(ledger, "07-01")
+    act(ledger, "07-01", s.apply_discount, discount=Discount(discount_id="D-1", off_bp=5000, ends_at=on("08-01")))
+    subscribe(ledger, "07-01", "S-2")
+    act(ledger, "07-02", s.pause, "S-2")
+    assert select(ledger, "subscription_current", "subscription_id", "amount_minor", "mrr_minor") == [
+        ("S-1", 10_000, 5000),
+        ("S-2", 10_000, 0),
+    ]
+    opsledger_clock.set("2026-08-01T00:00:00Z")
+    act(ledger, "08-01", s.create, "S-3", customer_id="C-2", terms=TERMS)
+    assert select(ledger, "subscription_current", "mrr_minor") == [(10_000,), (0,), (0,)]
+    found = explain(ledger.store, ledger.tables.tables, "subscription_current", ["S-1"])
+    assert [told.topic for told in found.facts] == ["subscription.created", "subscription.activated", "subscription.discount_applied"]

@@ -1,4 +1,6 @@
-"""Movements add up to what the subscriptions bring, by customer and in total, whatever happens, comes late, is corrected or retracted."""
+"""Movements add up to what the subscriptions bring, by customer and in total, whatever happens, comes late, is corrected or retracted;
+plans and segments add up to the whole, and what was known on another date is told again.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +24,8 @@ from opsledger.errors import Refused
 from opsledger.policies import documents
 from opsledger.policies.mrr import Revenue
 from opsledger.policies.operating_model import default_model
+from opsledger.replay.asof import as_of, replay
+from opsledger.replay.scratch import scratch_tables
 from opsledger.testing.plugin import Clock
 
 OWNERS = {"S-1": "C-1", "S-2": "C-1", "S-3": "C-2"}
@@ -67,6 +71,7 @@ class Revenues(RuleBasedStateMachine):
     def create(self, rule: Revenue) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.clock = Clock("2026-01-31T10:00:00Z")
+        self.known: dict[int, list[dict[str, Any]]] = {}
         self.ledger = OpsLedger.create(f"sqlite:///{self.folder.name}/ops.db", simulated=True, clock=self.clock, ledger_id="0" * 32)
         self.choose(rule)
         for id, owner in OWNERS.items():
@@ -135,6 +140,8 @@ class Revenues(RuleBasedStateMachine):
         for owner in {key[0] for key in sums}:
             assert sum(held[2] for key, held in sums.items() if key[0] == owner) in (0, 1)
         self.months_are_what_was_held_at_their_ends()
+        if (position := self.ledger.store.head().position) not in self.known:
+            self.known[position] = self.ledger.tables.select("mrr_monthly")
         for row in self.ledger.tables.select("mrr_monthly"):
             up, down = (sum(row[f"{name}_minor"] for name in names) for names in (UP, ("contraction", "churn")))
             assert row["mrr_end_minor"] == row["mrr_start_minor"] + up - down
@@ -160,8 +167,15 @@ class Revenues(RuleBasedStateMachine):
             return
         self.movements_add_up()
         assert [each.table for each in self.ledger.tables.rebuild() if each.rows] == []
+        self.what_was_known_at_some_time_is_told_again()
         self.ledger.close()
         self.folder.cleanup()
+
+    def what_was_known_at_some_time_is_told_again(self) -> None:
+        position, rows = min(self.known.items())
+        with scratch_tables() as tables:
+            replay(self.ledger.store, tables, as_of(self.ledger.store, position=position))
+            assert tables.select("mrr_monthly") == rows
 
     def act(self, id: str, late: int, decision: Callable[..., Any], **said: Any) -> None:
         with suppress(Refused):

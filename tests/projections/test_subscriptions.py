@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from subscription_acts import BIG, HEAD, PEOPLE, act, on, rebuilt_as_it_stood, row, select, subscribe
 
 from opsledger.app import OpsLedger
+from opsledger.domain import renewal
 from opsledger.domain import subscription as s
 from opsledger.domain.billing import Discount
 from opsledger.testing.plugin import Clock
@@ -172,4 +175,21 @@ def test_renewals_are_due_when_the_newest_period_ends(ledger: OpsLedger) -> None
         ("S-3", "2026-08-01", 11, False, False, 0, 10_000),
         ("S-5", "2026-07-20", 0, True, True, 0, 10_000),
         ("S-6", "2026-07-20", 0, False, True, 0, 10_000),
+    ]
+
+
+def test_a_renewal_is_as_likely_as_the_newest_forecast_of_it_says(ledger: OpsLedger) -> None:
+    subscribe(ledger, "07-01")
+    subscribe(ledger, "07-01", "S-2")
+    subscribe(ledger, "07-01", "S-3", customer="C-2")
+    said = {"customer_id": "C-1", "forecast_by": "u-9"}
+    act(ledger, "06-01", renewal.forecast, "R-0", probability_bp=1000, **said)
+    act(ledger, "07-02", renewal.forecast, "R-1", probability_bp=2000, renewal_on=date(2026, 7, 1), **said)
+    act(ledger, "07-03", renewal.forecast, "R-2", probability_bp=8000, renewal_on=date(2026, 8, 1), **said)
+    act(ledger, "07-05", renewal.forecast, "R-3", probability_bp=9000, subscription_id="S-2", **said)
+    act(ledger, "07-06", renewal.forecast, "R-4", probability_bp=7000, renewal_on=date(2026, 9, 1), **said)
+    assert select(ledger, "renewal_calendar", "subscription_id", "forecast_bp", "forecast_at") == [
+        ("S-1", 8000, on("07-03")),
+        ("S-2", 9000, on("07-05")),
+        ("S-3", None, None),
     ]

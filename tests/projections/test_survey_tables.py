@@ -139,6 +139,14 @@ def test_the_survey_of_a_ticket_counts_to_customer_satisfaction(ledger: OpsLedge
     row = scores(ledger, "csat", "customer C-1", "2026-03")
     assert (row["invited"], row["answered"], row["favourable"], row["csat_bp"]) == (5, 5, 3, 6000)
     assert select(ledger, "survey_scores", period="wave tickets") == []
+    found = explain(ledger.store, ledger.tables.tables, "survey_scores", ["csat", "customer C-1", "2026-03"])
+    assert [(each.table, each.key[0], each.result) for each in found.counted] == [
+        ("ticket", "T-0", "favourable"),
+        ("ticket", "T-1", "favourable"),
+        ("ticket", "T-2", "other"),
+        ("ticket", "T-3", "favourable"),
+        ("ticket", "T-4", "other"),
+    ]
 
 
 def test_effort_is_the_mean_with_the_favourable_share_beside_it(ledger: OpsLedger) -> None:
@@ -202,3 +210,23 @@ def computed(ledger: OpsLedger, counts: tuple[int, int, int]) -> tuple[int, int]
     ledger.catch_up()
     (row,) = ledger.tables.query(sa.text(text.replace(":", r"\:")))
     return row["nps_x100"], row["se_x100"]
+
+
+def test_what_customers_say_is_among_the_key_figures(ledger: OpsLedger, opsledger_clock: Clock) -> None:
+    for i, score in enumerate((9, 10, 7, 3, 9)):
+        answer(ledger, f"p-{i}", score)
+    for i, priority in enumerate((Priority.LOW, Priority.LOW, Priority.HIGH)):
+        asked = {"customer_id": "C-1", "requester_id": f"p-{i}", "channel": "email", "summary": "It is broken"}
+        ledger.by("u-7").record(ticket.register, f"T-{i}", priority=priority, **asked)
+    for minutes, id in ((10, "T-0"), (20, "T-2")):
+        opsledger_clock.forward(minutes=minutes)
+        ledger.by("u-7").record(ticket.resolve, id, code="solved")
+    found = {
+        (row["kpi"], row["scope"]): (row["numerator"], row["denominator"], row["n"], row["null_reason"])
+        for row in select(ledger, "kpi", period_start="2026-03")
+    }
+    assert found["nps", "customer:C-1"] == (2, 5, 5, None)
+    assert found["nps", "all"] == (None, None, 5, "fewer than 30 answers")
+    assert found["ticket_resolution_time", "all"] == (600 + 1800, 2, 2, None)
+    assert found["ticket_resolution_time", "priority:low"] == (600, 1, 1, None)
+    assert ("csat", "all") not in found

@@ -26,6 +26,7 @@ _MODULES: Final = (
     "reading",
     "reporting",
     "reporting_operations",
+    "reporting_customers",
     "proving",
     "sealing",
     "governing",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -29,6 +29,7 @@ commands = typer.Typer()
 _PANEL: Final = "Prove"
 _TOLD: Final = ("position", "stream", "version", "topic", "occurred_at", "recorded_at", "recorded_by", "role", "cause", "summary")
 _FIRST: Final = 20
+_SHOWN_POSITIONS: Final = 6
 _SHOWN: Final = ("position", "version", "topic", "occurred_at", "recorded_at", "recorded_by", "role", "fact")
 
 ChecksArgument = Annotated[
@@ -173,10 +174,18 @@ def show_stream(
 def _told(found: Explanation) -> Iterator[str]:
     """Yield an explanation as text, up to the facts."""
     yield f"{found.table} {' '.join(map(cell, found.key.values()))}: {found.meaning}"
+    if found.story:
+        yield ""
+        yield from (f"  {line}{_positions(rests)}" for line, rests in zip(found.story, found.evidence, strict=True))
+        yield ""
     width = max(map(len, found.row))
     yield from (f"  {name.ljust(width)}  {cell(value)}" for name, value in found.row.items() if value is not None)
     for name, rows in found.details.items():
         if not rows:
+            continue
+        if found.story:
+            wanted = " ".join(f"{name}={_quoted(str(plain(value)))}" for name, value in found.key.items())
+            yield f"  {name}: {counted(len(rows), 'row')}; `opsledger select {name} {wanted}`"
             continue
         yield ""
         yield f"{name}:"
@@ -193,12 +202,17 @@ def _told(found: Explanation) -> Iterator[str]:
             yield f"  opsledger explain {each['table']} {each['key']}{result}"
     if len(found.counted) > _FIRST:
         yield f"  ... and {len(found.counted) - _FIRST} more; --format csv lists all of them."
-    if found.story:
-        yield ""
-        yield from found.story
     if found.facts or found.named:
         yield ""
         yield "Facts, those that changed its mind marked as cause:"
+
+
+def _positions(rests: Sequence[int]) -> str:
+    """Return the positions of the facts on which a line rests; of many how many, the first and the last."""
+    positions = sorted(set(rests))
+    if len(positions) > _SHOWN_POSITIONS:
+        return f"  [{len(positions)} facts, {positions[0]} to {positions[-1]}]"
+    return f"  [{', '.join(map(str, positions))}]" if positions else ""
 
 
 def _counted(found: Explanation) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from opsledger.errors import BadInput
 __all__ = ["MonthOption", "commands", "month_of", "percent", "report", "rows_of", "show_rows"]
 
 commands = typer.Typer()
-report = typer.Typer(no_args_is_help=True, help="Sum up: promises kept, open tickets, incidents, availability, changes, the backlog.")
+report = typer.Typer(no_args_is_help=True, help="Sum up: promises, tickets, the platform, changes, revenue, customers, health.")
 commands.add_typer(report, name="report", rich_help_panel="Read")
 
 MonthOption = Annotated[str | None, typer.Option("--month", metavar="MONTH", help="Only this month, such as 2026-03.")]
@@ -113,7 +113,7 @@ def show_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], format:
     made = list(rows)
     show(made, columns, format)
     if not made:
-        say("There is nothing to report; look at the month and the priority, or at whether anything was recorded.")
+        say("There is nothing to report; look at what was asked for, or at whether anything was recorded.")
 
 
 def month_of(text: str | None) -> str | None:

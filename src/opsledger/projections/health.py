@@ -325,12 +325,24 @@ def tell(table: str, row: Mapping[str, Any], states: Mapping[str, Any], known: K
     """Return what a score comes from, the heaviest first; of a contribution, that line alone."""
     day = (date.fromisoformat(row["as_of_day"]) - _EPOCH).days
     each = next(judged(states, day, row["model_version"]))
-    lines = [_told(each, line) for line in sorted(each.score.lines, key=lambda line: (line.contribution_x10 == 0, -line.contribution_x10))]
     if table == "health_contribution":
-        names = [line.name for line in sorted(each.score.lines, key=lambda line: (line.contribution_x10 == 0, -line.contribution_x10))]
-        own = [told for name, told in zip(names, lines, strict=True) if name == row["metric"]]
-        return own or [_stage(each)]
-    return [_head(row), *_overridden(row, states, day), _stage(each), *lines]
+        return [_told(each, line) for line in each.score.lines if line.name == row["metric"]] or [_stage(each)]
+    lines = [_told(each, line) for line in sorted(each.score.lines, key=_heaviest_first)]
+    return [_head(row), *_overridden(row, states, day), _stage(each), _by_model(each), *lines, _sum(each)]
+
+
+def _heaviest_first(line: Line) -> tuple[bool, bool, bool, int, int]:
+    """Sort what gives first, then what was measured, then what was not, then what weighs nothing; what takes stands last."""
+    return line.name in RISKS, not line.weight_bp, line.subscore_bp is None, -line.contribution_x10, -line.deduction_x10
+
+
+def _by_model(each: Judged) -> kinds.Line:
+    return kinds.Line(f"by the model {each.version.name}, SHA-256 {each.version.digest}", (each.version.position,))
+
+
+def _sum(each: Judged) -> kinds.Line:
+    given, taken = (sum(getattr(line, name) for line in each.score.lines) for name in ("contribution_x10", "deduction_x10"))
+    return kinds.Line(f"{_points(given)} given, {_points(taken)} taken: {_points(given - taken)}")
 
 
 def _head(row: Mapping[str, Any]) -> kinds.Line:
@@ -347,11 +359,13 @@ def _overridden(row: Mapping[str, Any], states: Mapping[str, Any], day: int) -> 
         return []
     said, position = standing
     until = said.expires_at.isoformat()
-    return [kinds.Line(f"overridden by {said.set_by} to {_points(said.score_x10)}, {row['final_band']}, until {until}", (position,))]
+    computed = "nothing was computed" if row["score_x10"] is None else f"computed was {_points(row['score_x10'])}, {row['band']}"
+    line = f"overridden by {said.set_by} to {_points(said.score_x10)}, {row['final_band']}, until {until}; {computed}"
+    return [kinds.Line(line, (position,))]
 
 
 def _stage(each: Judged) -> kinds.Line:
-    return kinds.Line(f"scored as a customer of the stage {each.staged.stage}, by {each.version.name}", each.staged.evidence)
+    return kinds.Line(f"scored as a customer of the stage {each.staged.stage}", each.staged.evidence)
 
 
 def _told(each: Judged, line: Line) -> kinds.Line:
@@ -359,8 +373,10 @@ def _told(each: Judged, line: Line) -> kinds.Line:
         taken = f"-{_points(line.deduction_x10)}" if line.deduction_x10 else "nothing taken"
         return kinds.Line(f"{line.name}: {taken}", each.risk_evidence[line.name])
     measured = each.measured.get(line.name, Measured((), "not_measurable"))
+    if not line.weight_bp:
+        return kinds.Line(f"{line.name}: weighs nothing in this stage", measured.evidence)
     if line.subscore_bp is None:
-        return kinds.Line(f"{line.name}: not measured, {measured.missing}", measured.evidence)
+        return kinds.Line(f"{line.name}: not measured, {(measured.missing or '').replace('_', ' ')}", measured.evidence)
     weight, worth = Decimal(line.weight_bp).scaleb(-2), Decimal(line.subscore_bp).scaleb(-2)
     return kinds.Line(
         f"{line.name}: +{_points(line.contribution_x10)}, {worth} of 100 at weight {weight} ({_raw(measured)})", measured.evidence

@@ -27,10 +27,10 @@ BESIDE: Final = ("past_due", "paused", "customers")
 MRR_PART = Table(
     "mrr_part",
     "One row per customer, instant, plan, segment and kind: what of a movement of recurring revenue falls to them.",
-    key=("customer_id", "seq"),
+    key=("customer_id", "part"),
     columns=(
         text("customer_id", "Opaque id of the customer."),
-        integer("seq", "Number of the row, from 1."),
+        integer("part", "Number of the row, from 1."),
         instant("occurred_at", "When it happened; the end of a discount may lie ahead."),
         text("month", "Month of the reporting zone, for example 2026-03."),
         text("plan_id", "Plan that the subscriptions were on; *, of customers: any."),
@@ -58,9 +58,9 @@ class Part(NamedTuple):
     amount: int
     position: int
 
-    def row(self, customer_id: str, seq: int) -> Row:
+    def row(self, customer_id: str, number: int) -> Row:
         """Return the row of a customer."""
-        return (customer_id, seq, *self)
+        return (customer_id, number, *self)
 
 
 class Parts:

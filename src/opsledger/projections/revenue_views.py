@@ -209,11 +209,11 @@ MRR_MONTHLY = View(
         (
             "mrr_part",
             lambda sql: (
-                "SELECT v.customer_id, v.seq, v.kind || ' ' || v.amount_minor || ' minor units' AS result "
+                "SELECT v.customer_id, v.part, v.kind || ' ' || v.amount_minor || ' minor units' AS result "
                 f"FROM mrr_part v, opsledger_as_of o WHERE v.occurred_at <= o.effective_at AND v.month = :month AND v.currency = :currency "
                 f"AND v.kind NOT IN {BESIDE} AND (:plan_id <> '{ALL}' OR :segment <> '{ALL}') AND :plan_id IN ('{ALL}', v.plan_id) "
                 f"AND :segment IN ('{ALL}', v.segment) "
-                "ORDER BY v.occurred_at, v.customer_id, v.seq"
+                "ORDER BY v.occurred_at, v.customer_id, v.part"
             ),
         ),
     ),

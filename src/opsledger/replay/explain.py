@@ -34,6 +34,7 @@ from opsledger.replay.tables import Tables
 
 __all__ = ["Counted", "Explanation", "Told", "explain", "read_value", "reads"]
 
+_ALL: Final = ("*", "all")
 _SEVERAL: Final = 3  # rows named where one was meant
 
 _SETTLED: Final = ("last_position", "known_from_position")
@@ -73,6 +74,7 @@ class Explanation:
     key: dict[str, Any]
     row: dict[str, Any]
     story: list[str] = field(default_factory=list)  # what the row comes from, line by line, as a person would say it
+    evidence: list[tuple[int, ...]] = field(default_factory=list)  # positions of the facts on which each of those lines rests
     facts: list[Told] = field(default_factory=list)
     named: list[Told] = field(default_factory=list)  # facts of the policies and calendars that the row names
     details: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # rows of other tables that split this one
@@ -157,12 +159,12 @@ def _shortened(tables: Tables, described: Table | View, given: Sequence[str]) ->
             where = {name: read_value(columns[name], text) for name, text in zip(names, given, strict=True)}
         except BadInput:
             continue
-        for row in sorted(tables.select(described.name, **where), key=lambda row: -sum(row[name] == "*" for name in described.key))[
-            :_SEVERAL
-        ]:
+        found = sorted(tables.select(described.name, **where), key=lambda row: -_sums([row[name] for name in described.key]))
+        for row in found[:_SEVERAL]:
             meant[tuple(row[name] for name in described.key)] = {name: row[name] for name in described.key}
     if len(meant) > 1:  # of a sum and its parts, the sum is meant
-        meant = {key: row for key, row in meant.items() if key.count("*") == len(key) - len(given)} or meant
+        whole = max(map(_sums, meant))
+        meant = {key: row for key, row in meant.items() if _sums(key) == whole}
     if len(meant) == 1:
         return next(iter(meant.values()))
     parts = f"{len(described.key)} parts" if len(described.key) > 1 else "one part"
@@ -170,6 +172,11 @@ def _shortened(tables: Tables, described: Table | View, given: Sequence[str]) ->
     raise BadInput(
         "explain.key", f"The key of {described.name} has {parts}, {', '.join(described.key)}; {len(given)} were given, and {which}."
     )
+
+
+def _sums(key: Sequence[Any]) -> int:
+    """Return how many parts of a key stand for all there is."""
+    return sum(part in _ALL for part in key)
 
 
 # Rows of views.
@@ -217,7 +224,7 @@ def _gathered(store: Store, tables: Tables, projection: Gathered, table: Table, 
     else:
         states, known = gathered_of(store, tables, projection, subject)
         lines = projection.tell(table.name, made.row, states, known)
-        made.story = [line.text for line in lines]
+        made.story, made.evidence = [line.text for line in lines], [line.positions for line in lines]
         positions = sorted({position for line in lines for position in line.positions})
         found = [read(row) for position in positions for row in store.page(position - 1, 1, until=position)]
     made.facts = [_tell(each, frozenset()) for each in sorted(found, key=lambda each: each.position)]
