@@ -125,6 +125,21 @@ def test_health_names_the_override_the_computed_score_and_what_took_most(busines
     assert said(run, business, "health", "--band", "red") == said(run, business, "health", "--model", "ours-2") == []
 
 
+def test_a_score_is_explained_from_the_sum_down_to_the_facts(business: OpsLedger, run: Any) -> None:
+    done = run("explain", "health_score", "C-1", "2026-03-05", "--ledger", business.url.shown)
+    assert done.exit_code == 0, done.stderr
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    (override,) = business.history("health_override:C-1")
+    assert f"overridden by u-9 to 90.0, green, until 2026-06-01T00:00:00+00:00; computed was 10.1, red  [{override.position}]" in lines
+    assert any(
+        line.startswith("active_users: +13.0, 100.00 of 100 at weight 8.33 (wau_of_seats 0.6000, dau_of_mau 0.3750)  [") for line in lines
+    )
+    assert any(line.startswith("increased_tickets: -10.0  [") for line in lines)
+    assert "20.1 given, 10.0 taken: 10.1" in lines
+    assert "health_contribution: 18 rows; `opsledger select health_contribution customer_id=C-1 as_of_day=2026-03-05 " in done.stdout
+    assert "health_override.set" in done.stdout.partition("Facts")[2]
+
+
 def test_onboarding_is_told_with_the_time_to_a_first_value(business: OpsLedger, run: Any) -> None:
     (row,) = said(run, business, "onboarding")
     assert (row["plan_id"], row["customer_id"], row["done"], row["total"]) == ("O-1", "C-1", 0, 16)

@@ -43,10 +43,14 @@ def ledger(tmp_path: Path, clock: Clock) -> Iterator[OpsLedger]:
 
 def opened(folder: Path, clock: Clock) -> OpsLedger:
     ledger = OpsLedger.create(f"sqlite:///{folder}/ops.db", simulated=True, clock=clock)
+    furnish(ledger)
+    return ledger
+
+
+def furnish(ledger: OpsLedger) -> None:
     publish(ledger)
     ledger.by("u-1").record(customer.register, "C-1", segment="small")
     ledger.by("u-1").record(customer.entitle, "C-1", seats=20, api=True, community=True, features=("cases", "reports"))
-    return ledger
 
 
 def publish(ledger: OpsLedger, name: str = MODEL, **more: Any) -> None:
@@ -344,3 +348,23 @@ def test_a_fact_touches_only_the_days_whose_windows_contain_it(ledger: OpsLedger
     moved = sorted({day for day, _ in after if any(after[day, name] != before[day, name] for name in METRICS)})
     assert (moved[0], moved[-1], len(moved)) == ("2026-03-03", "2026-05-01", 60)
     assert {name for (day, name), row in after.items() if row["subscore_bp"] != before[day, name]["subscore_bp"]} == {"renewal_probability"}
+
+
+def test_postgresql_gives_the_same_scores(ledger: OpsLedger, clock: Clock, opsledger_pg: OpsLedger, opsledger_clock: Clock) -> None:
+    def lived_on(made: OpsLedger, clock: Clock) -> list[list[dict[str, Any]]]:
+        ask(made, "T-1", clock.now, Priority.CRITICAL)
+        answer(made, "N-1", "nps", 3, clock.now)
+        run(made, clock, 2)
+        forecast(made, clock.now - timedelta(days=1), 4000)
+        until = clock.now + timedelta(days=1, hours=12)
+        made.by("u-9").record(health_override.override, "C-1", score_x10=900, expires_at=until, reason="They told me")
+        run(made, clock, 2, daily=2)
+        made.catch_up()
+        return [made.tables.select(name) for name in ("health_score", "health_contribution")]
+
+    opsledger_clock.set("2026-03-01T10:00:00Z")
+    furnish(opsledger_pg)
+    found = lived_on(opsledger_pg, opsledger_clock)
+    assert found == lived_on(ledger, clock)
+    assert [row["override_score_x10"] for row in found[0]] == [None, None, 900, None]
+    assert sum(each.rows for each in opsledger_pg.tables.rebuild()) == 0

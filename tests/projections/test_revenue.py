@@ -295,6 +295,8 @@ def test_a_row_of_one_plan_leads_to_the_parts_of_movements_and_the_sum_to_the_mo
     ledger.catch_up()
     whole = explain(ledger.store, ledger.tables.tables, "mrr_monthly", ["2026-04"])
     assert [tuple(each) for each in whole.counted] == [("mrr_movements", ("C-1", 2), "expansion 10000 minor units")]
+    for view, key in (("customer_month", ["C-1", "2026-04"]), ("churn_monthly", ["2026-04"])):
+        assert explain(ledger.store, ledger.tables.tables, view, key).counted == whole.counted
     part = explain(ledger.store, ledger.tables.tables, "mrr_monthly", ["2026-04", "EUR", "pro", "*"])
     assert [(each.table, each.result) for each in part.counted] == [("mrr_part", "moved -10000 minor units")]
     (line, *_) = explain(ledger.store, ledger.tables.tables, "mrr_part", [str(each) for each in part.counted[0].key]).story

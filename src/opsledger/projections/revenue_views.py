@@ -93,6 +93,19 @@ _AMOUNTS = (
     integer("fx_impact_minor", "That other rates make, of what stayed as it was."),
 )
 
+
+def _moved(condition: str) -> tuple[str, Callable[[Sql], str]]:
+    """Return the movements in a currency that a view counts, each with its amount."""
+
+    def sql(sql: Sql) -> str:
+        return (
+            "SELECT customer_id, seq, movement_type || ' ' || amount_reporting_minor || ' minor units' AS result "
+            f"FROM ({_happened(sql)}) happened WHERE reporting_currency = :currency AND {condition} ORDER BY occurred_at, customer_id, seq"
+        )
+
+    return "mrr_movements", sql
+
+
 CUSTOMER_MONTH = View(
     "customer_month",
     "One row per customer and month since it first came, and currency of the report.",
@@ -114,6 +127,7 @@ CUSTOMER_MONTH = View(
         integer("last_position", "Position of the newest fact used."),
     ),
     sql=_customer_month,
+    behind=_moved("month = :month AND customer_id = :customer_id"),
 )
 
 
@@ -197,14 +211,7 @@ MRR_MONTHLY = View(
         integer("last_position", "Position of the newest fact used."),
     ),
     sql=_mrr_monthly,
-    behind=(
-        "mrr_movements",
-        lambda sql: (
-            "SELECT customer_id, seq, movement_type || ' ' || amount_reporting_minor || ' minor units' AS result "
-            f"FROM ({_happened(sql)}) happened WHERE month = :month AND reporting_currency = :currency "
-            f"AND :plan_id = '{ALL}' AND :segment = '{ALL}' ORDER BY occurred_at, customer_id, seq"
-        ),
-    ),
+    behind=_moved(f"month = :month AND :plan_id = '{ALL}' AND :segment = '{ALL}'"),
     beside=(
         (
             "mrr_part",
@@ -287,6 +294,7 @@ CHURN_MONTHLY = View(
         integer("last_position", "Position of the newest fact used."),
     ),
     sql=_churn,
+    behind=_moved("month = :month AND (movement_type IN ('churn', 'contraction', 'expansion') OR customer_change <> 0)"),
 )
 
 
