@@ -20,7 +20,7 @@ from opsledger.testing.postgres import postgres_server
 
 __all__ = ["SUBJECTS", "main"]
 
-SUBJECTS: Final = ("append", "importing", "rebuild", "live", "opening", "requests", "business_time", "proving", "verifying")
+SUBJECTS: Final = ("append", "importing", "rebuild", "live", "opening", "requests", "probes", "business_time", "proving", "verifying")
 """The modules that measure, in the order of the page."""
 
 _PAGE: Final = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -60,6 +60,7 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--events", type=int, nargs="+", metavar="N", help="facts of the ledgers rebuilt on SQLite, rising")
     parser.add_argument("--postgres-events", type=int, metavar="N", help="facts of the ledger rebuilt on PostgreSQL")
     parser.add_argument("--proved", type=int, metavar="N", help="facts of the log whose integrity is checked, and of which one is proved")
+    parser.add_argument("--probes", type=int, metavar="N", help="changes of state that probes see, rebuilt")
     parser.add_argument("--held", type=int, metavar="N", help="appends while a foreign snapshot is held")
     parser.add_argument("--output", type=Path, metavar="FILE", help=f"where to write the page; a whole run goes to docs/{_PAGE.name}")
     parser.add_argument("--folder", type=Path, metavar="FOLDER", help="where SQLite files go meanwhile; the system's temporary folder")
@@ -67,13 +68,19 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _sizes(given: argparse.Namespace) -> Sizes:
-    named = {"events": tuple(given.events or ()), "postgres_events": given.postgres_events, "proved": given.proved, "held": given.held}
+    named = {
+        "events": tuple(given.events or ()),
+        "postgres_events": given.postgres_events,
+        "proved": given.proved,
+        "probes": given.probes,
+        "held": given.held,
+    }
     return replace(QUICK if given.quick else FULL, **{name: value for name, value in named.items() if value})
 
 
 def _command(given: argparse.Namespace) -> str:
     """Return the command without what names a place of this machine."""
-    named = {name: getattr(given, name) for name in ("only", "events", "postgres_events", "proved", "held")}
+    named = {name: getattr(given, name) for name in ("only", "events", "postgres_events", "proved", "probes", "held")}
     said = [
         f"--{name.replace('_', '-')} {' '.join(map(str, value)) if isinstance(value, list) else value}"
         for name, value in named.items()

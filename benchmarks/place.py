@@ -43,6 +43,8 @@ class Sizes:
     sealed_s: float  # of each
     added: int  # requests counted in one round
     windows: int  # of a month
+    probes: int  # changes of state that are rebuilt
+    probe_rebuilds: int
     opened: int  # openings of a stream in one round
     called_rounds: int  # of calls that count business time
     called_s: float  # of the calls of one round
@@ -69,6 +71,8 @@ FULL: Final = Sizes(
     sealed_s=4.0,
     added=50_000,
     windows=43_200,
+    probes=1_000_000,
+    probe_rebuilds=1,
     opened=10,
     called_rounds=9,
     called_s=0.05,
@@ -95,6 +99,8 @@ QUICK: Final = Sizes(
     sealed_s=0.2,
     added=200,
     windows=60,
+    probes=600,
+    probe_rebuilds=1,
     opened=2,
     called_rounds=1,
     called_s=0.001,

@@ -53,6 +53,10 @@ EXPECTED = {
         "60 windows merged, with their percentiles",
         "rebuild of all tables, 60 windows, SQLite, 1 process",
     ],
+    "Probes rebuilt": [
+        *["rebuild of all tables, N changes of state, SQLite, 1 process"] * 2,
+        "changes of state recorded by `observe`, 5,000 at a time",
+    ],
     "Proof": [
         *(
             each.format(where)
@@ -91,7 +95,9 @@ def rows(page: str, title: str) -> list[list[str]]:
 @pytest.mark.parametrize("title", EXPECTED)
 def test_a_section_has_every_row_with_a_result_and_a_verdict(page: str, title: str) -> None:
     found = rows(page, title)
-    labels = [re.sub(r"\d[\d,]* facts|(?<=after )[\d,]+", lambda size: re.sub(r"[\d,]+", "N", size[0]), row[0]) for row in found]
+    labels = [
+        re.sub(r"\d[\d,]* (?:facts|changes)|(?<=after )[\d,]+", lambda size: re.sub(r"[\d,]+", "N", size[0]), row[0]) for row in found
+    ]
     assert labels == EXPECTED[title]
     for what, _, ours, _, result, target, said in found:
         assert re.search(r"\d", ours) and re.search(r"\d", result), what
