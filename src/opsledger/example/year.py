@@ -10,6 +10,7 @@ from opsledger.app import OpsLedger
 from opsledger.domain import calendar, ledger, policy
 from opsledger.domain.concept import SYSTEM
 from opsledger.example import platform
+from opsledger.example.capacity import Load
 from opsledger.example.changes import Calendar
 from opsledger.example.credits import settle
 from opsledger.example.customers import Crowd
@@ -49,20 +50,23 @@ def write(
     callers = max(10, round(per_day * 8))
     crowd = Crowd(desk, seed, callers if customers is None else customers, BEGINS)
     support = Support(desk, callers, crowd)
-    changes, recovery = Calendar(desk), Recovery(desk)
+    changes, recovery, load = Calendar(desk), Recovery(desk), Load(desk)
     _decide(desk)
     desk.schedule(BEGINS, lambda: platform.begin(desk))
+    desk.schedule(BEGINS, load.begin)
     desk.schedule(at("2025-12-01T09:00:00Z"), changes.declare_freeze)
     ends = BEGINS + timedelta(days=days)
     for number in range(days):
         day = BEGINS + timedelta(days=number)
         desk.schedule(day, lambda day=day: _plan(desk, support, changes, crowd, day, per_day))  # type: ignore[misc]  # a loop's own day
         desk.schedule(day, lambda day=day: recovery.plan(day))  # type: ignore[misc]  # a loop's own day
+        desk.schedule(day, lambda day=day: load.plan(day))  # type: ignore[misc]  # a loop's own day
 
     def each_day(now: datetime) -> None:
         desk.commit()
         measured_day(desk, now - timedelta(days=1))
         crowd.count(now - timedelta(days=1))
+        load.count(now - timedelta(days=1))
         desk.record(SYSTEM, "system", ledger.close_day, "self")
         if progress is not None:
             progress((now - BEGINS).days, days)

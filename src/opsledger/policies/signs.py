@@ -33,8 +33,8 @@ class Sign(NamedTuple):
 def heard(signs: list[Sign], sign: Sign) -> None:
     """Add a sign to signs that are in order, in place."""
     if signs and signs[-1].first <= sign.first < signs[-1].last + _DAY:  # a million signs come in the order of time
-        first, *last = signs[-1]
-        signs[-1] = Sign(first, *max(last, [sign.last, sign.position]))
+        last = max(signs[-1][1:], sign[1:])
+        signs[-1] = Sign(signs[-1].first, *last)
         return
     low, high = bisect_right(signs, sign.first - _DAY, key=_last), bisect_left(signs, sign.last + _DAY, key=_first)
     near = [*signs[low:high], sign]
