@@ -115,6 +115,15 @@ def test_customers_are_told_with_all_that_matters(business: OpsLedger, run: Any)
     assert "200.00 EUR" in text and "90.0" in text and "80.00 %" in text
 
 
+def test_who_has_left_is_told_where_that_is_asked_for(business: OpsLedger, run: Any) -> None:
+    business.by("u-7").record(s.end, "S-1")
+    business.catch_up()
+    for report in ("customers", "health"):
+        present = {row["customer_id"] for row in said(run, business, report)}
+        assert {row["customer_id"] for row in said(run, business, report, "--left")} - present == {"C-1"}
+    assert len(said(run, business, "health", "--customer", "C-1")) == 1
+
+
 def test_health_names_the_override_the_computed_score_and_what_took_most(business: OpsLedger, run: Any) -> None:
     (row,) = said(run, business, "health")
     assert (row["final_score_x10"], row["final_band"]) == (900, "green")

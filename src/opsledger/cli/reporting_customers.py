@@ -24,6 +24,7 @@ AsOfOption = Annotated[
 ]
 CustomerOption = Annotated[str | None, typer.Option("--customer", metavar="ID", help="Only this customer.")]
 SegmentOption = Annotated[str | None, typer.Option("--segment", metavar="NAME", help="Only customers of this segment.")]
+LeftOption = Annotated[bool, typer.Option("--left", help="Also customers who have left: all of their subscriptions ended.")]
 DayOption = Annotated[
     str | None, typer.Option("--day", metavar="DAY", help="The end of this UTC day, such as 2026-03-14; the last one closed by default.")
 ]
@@ -79,6 +80,7 @@ def revenue(
 def customers(
     segment: SegmentOption = None,
     owner: Annotated[str | None, typer.Option("--owner", metavar="ID", help="Only those whom this person looks after.")] = None,
+    left: LeftOption = False,
     as_of: AsOfOption = None,
     ledger: LedgerOption = None,
     format: FormatOption = Format.TABLE,
@@ -86,12 +88,12 @@ def customers(
     """Print every customer with revenue, health, next renewal and open tickets, those who do worst first."""
     with _shown(ledger, as_of) as tables:
         known = {row["customer_id"]: row for row in tables.select("customer")}
-        brings = _revenue_by_customer(tables)
+        brings, gone = _revenue_by_customer(tables), _gone(tables)
         health = {row["customer_id"]: row for row in _last_day(tables)}
         renewals = _next_renewals(tables)
         waiting = _counted(row["customer_id"] for row in tables.select("support_queue"))
     rows = []
-    for id in sorted({*known, *brings}):
+    for id in sorted({*known, *brings} - (set() if left else gone)):
         customer = known.get(id, {})
         if segment not in (None, customer.get("segment")) or (owner is not None and owner not in {customer.get(role) for role in _ROLES}):
             continue
@@ -122,6 +124,7 @@ def health(
     day: DayOption = None,
     band: Annotated[Literal["red", "yellow", "green", "unknown"] | None, typer.Option(help="Only customers of this band.")] = None,
     customer: CustomerOption = None,
+    left: LeftOption = False,
     model: Annotated[str | None, typer.Option("--model", metavar="ID", help="Only scores by this version of the health model.")] = None,
     as_of: AsOfOption = None,
     ledger: LedgerOption = None,
@@ -133,7 +136,8 @@ def health(
     """
     with _shown(ledger, as_of) as tables:
         rows = _last_day(tables, day=_day(day), customer_id=customer, model_version=model)
-        rows = [row for row in rows if band in (None, row["final_band"])]
+        gone = set() if left or customer is not None else _gone(tables)
+        rows = [row for row in rows if band in (None, row["final_band"]) and row["customer_id"] not in gone]
         lines = {(row["customer_id"], row["model_version"]): list(_lines(tables, row)) for row in rows}
     rows.sort(key=lambda row: (_badness(row["final_band"]), row["final_score_x10"] or 0, row["customer_id"]))
     if format is Format.TABLE:
@@ -222,6 +226,14 @@ def _revenue_by_customer(tables: Tables) -> dict[str, dict[str, int]]:
         brings = found.setdefault(row["customer_id"], {})
         brings[row["currency"]] = brings.get(row["currency"], 0) + row["mrr_minor"]
     return found
+
+
+def _gone(tables: Tables) -> set[str]:
+    """Return the customers all of whose subscriptions have ended."""
+    states: dict[str, set[str]] = {}
+    for row in tables.select("subscription"):
+        states.setdefault(row["customer_id"], set()).add(row["state"])
+    return {id for id, found in states.items() if found == {"ended"}}
 
 
 def _next_renewals(tables: Tables) -> dict[str, dict[str, Any]]:
