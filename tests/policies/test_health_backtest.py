@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,12 +19,14 @@ def book(*scored: tuple[int | None, bool]) -> list[Outcome]:
 def test_a_score_that_tells_all_of_them_apart_has_an_auc_of_one() -> None:
     found = backtest(book((100, True), (400, True), (600, False), (900, False)))
     assert (found.auc_x10000, found.precision_bp, found.recall_bp, found.green_churned) == (10_000, 10_000, 10_000, 0)
+    assert (found.auc, found.lift) == (Fraction(1), None)  # of the others none left: there is nothing to compare with
 
 
 def test_ties_count_half_and_a_green_one_who_left_is_counted() -> None:
     found = backtest(book((300, True), (900, True), (300, False), (600, False)))
     assert found.auc_x10000 == 3750  # 300: a tie and a win; 900: none; 1.5 of 4
     assert (found.precision_bp, found.recall_bp, found.green_churned) == (5000, 5000, 1)
+    assert (found.auc, found.lift) == (Fraction(3, 8), Fraction(1))
 
 
 def test_what_was_not_scored_is_counted_beside() -> None:

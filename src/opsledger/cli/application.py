@@ -27,6 +27,7 @@ _MODULES: Final = (
     "reporting",
     "reporting_operations",
     "reporting_customers",
+    "backtesting",
     "proving",
     "sealing",
     "governing",

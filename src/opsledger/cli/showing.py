@@ -104,6 +104,7 @@ def demo(
         f"explain sla_compliance {month} high first_response",
         "explain sla_month platform 2025-06",
         "report availability --target 99.5",
+        "backtest health",
     ):
         typer.echo(f"  opsledger {words} {ours}")
     raise typer.Exit(report.code)
