@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -178,6 +178,29 @@ def rebuilt(ledger: OpsLedger) -> list[str]:
 ACTS = st.lists(
     st.tuples(st.sampled_from(["ask", "answer", "tick", "catch up", "reopen"]), st.integers(1, 4), st.integers(0, 40)), max_size=25
 )
+
+
+def test_a_runner_that_reads_what_another_wrote_of_a_later_stream_follows_it(
+    tmp_path: Path, ledger: OpsLedger, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slower one reads which streams speak of a customer just after the faster one wrote that a new one does."""
+    ask(ledger, "T-1", "C-1")
+    assert days(ledger, "C-1") == {"2026-03-02": (1, 0)}
+    ledger.by("u-7").record(ticket.respond, "T-1")
+    head, read = ledger.store.head().position, ledger.tables.tables.streams_of
+    with OpsLedger.open(f"sqlite:///{tmp_path}/ops.db", clock=clock) as faster:
+
+        def late(projection: Gathered, subjects: Sequence[str]) -> dict[str, list[str]]:
+            if ledger.store.head().position == head:
+                ask(faster, "T-2", "C-1")
+                faster.catch_up()
+            return read(projection, subjects)
+
+        monkeypatch.setattr(ledger.tables.tables, "streams_of", late)
+        ledger.catch_up()
+        assert ledger.store.head().position > head
+        assert days(ledger, "C-1") == {"2026-03-02": (2, 1)}
+    assert [each.table for each in ledger.tables.rebuild() if each.rows] == []
 
 
 @settings(max_examples=20, deadline=None)

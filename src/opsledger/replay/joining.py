@@ -7,7 +7,7 @@ kept only once the batch is written: a fold may change the state that it is give
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,9 +21,21 @@ from opsledger.replay.folding import advance_entity, fold_stream_of
 from opsledger.replay.gathering import EVERYWHERE, join, subjects_of
 from opsledger.replay.tables import Tables
 
-__all__ = ["Joined", "Joining", "Stream", "sorts_last", "when"]
+__all__ = ["Joined", "Joining", "MovedOn", "Stream", "facts_until", "sorts_last", "when"]
 
 _KEPT: Final = 4096
+
+
+class MovedOn(Exception):  # not an error: somebody else does the work
+    """Another runner moved the tables."""
+
+
+def facts_until(store: Store, stream: str, until: int) -> list[Recorded]:
+    """Return the facts of a stream up to a position. If there is none, tables that name the stream have moved beyond it."""
+    facts = [recorded for recorded in read_all(store.stream(stream)) if recorded.position <= until]
+    if not facts:
+        raise MovedOn
+    return facts
 
 
 def when(recorded: Recorded) -> tuple[int, int]:
@@ -116,11 +128,8 @@ class Joining:
         return Stream(new[-1].version, max(map(when, new)), state)
 
     def _anew(self, projection: Gathered, stream: str, until: int) -> Stream:
-        facts = list(self._facts(stream, until))
+        facts = facts_until(self._store, stream, until)
         return Stream(facts[-1].version, max(map(when, facts)), fold_stream_of(projection, stream, facts))
-
-    def _facts(self, stream: str, until: int) -> Iterator[Recorded]:
-        return (recorded for recorded in read_all(self._store.stream(stream)) if recorded.position <= until)
 
     def _put(self, projection: Gathered, stream: str, folded: Stream) -> None:
         self._kept[projection.name, stream] = folded

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from opsledger.domain.recorded import Recorded
 from opsledger.errors import Unavailable, Unfoldable
-from opsledger.ledger.codec import read, read_all
+from opsledger.ledger.codec import read
 from opsledger.ledger.envelope import Row as LogRow
 from opsledger.ledger.store import Store
 from opsledger.projections.kinds import CalendarChange, Entity, Entry, Gathered, Knowing, Projection
@@ -22,7 +22,7 @@ from opsledger.projections.kinds import Rows as RowsByTable
 from opsledger.projections.table import Row, Table
 from opsledger.replay.build import Progress
 from opsledger.replay.folding import advance_entity, advance_knowing, entry_rows, fold_entity, fold_knowing
-from opsledger.replay.joining import Joined, Joining, sorts_last, when
+from opsledger.replay.joining import Joined, Joining, MovedOn, facts_until, sorts_last, when
 from opsledger.replay.knowledge import Timeline, timeline
 from opsledger.replay.tables import AsOf, Tables
 
@@ -31,10 +31,6 @@ __all__ = ["Live"]
 _BATCH: Final = 1000
 _KEPT: Final = 4096
 _PATIENCE_S: Final = 60.0
-
-
-class _MovedOn(Exception):  # not an error: somebody else does the work
-    """Another runner moved the tables."""
 
 
 @dataclass(slots=True)
@@ -73,7 +69,7 @@ class Live:
             rows = self._store.page(position, _BATCH, until=until)
             try:
                 self._batch(position, rows)
-            except _MovedOn:
+            except MovedOn:
                 self.forget()
                 if time.monotonic() > deadline:
                     raise Unavailable(
@@ -82,6 +78,9 @@ class Live:
                 time.sleep(0.01)
                 continue
             except Unfoldable as error:
+                if self._position() != position:  # what could not be joined may only be older than the routes that we read
+                    self.forget()
+                    continue
                 good = [row for row in rows if row.position < error.position]
                 self.forget()
                 if good:
@@ -143,7 +142,7 @@ class Live:
         with self._tables.writing() as connection:
             self._tables.hold(connection)
             if not self._tables.move(connection, self._tables.schema.projections, position, until):
-                raise _MovedOn
+                raise MovedOn
             for change in written.values():
                 self._tables.delete(connection, change.table, [change.table.owner], change.owners)
                 self._tables.delete(connection, change.table, change.table.key, change.keys)
@@ -186,7 +185,7 @@ class Live:
                 state = advance_entity(projection, kept.state, sorted(new, key=when))
             version = new[-1].version if new else kept.version
             return _Kept(version, max([kept.newest, *map(when, new)]), state, kept.rows)
-        facts = [each for each in read_all(self._store.stream(stream)) if each.position <= until]
+        facts = facts_until(self._store, stream, until)
         id = stream.partition(":")[2]
         state = fold_knowing(projection, id, facts, known, until) if isinstance(projection, Knowing) else fold_entity(projection, id, facts)
         return _Kept(facts[-1].version, max(map(when, facts)), state, kept.rows if kept is not None else {})
