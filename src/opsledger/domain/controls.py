@@ -103,6 +103,12 @@ _DECLARED: Final = (
         ("automation_run.*",),
     ),
     Control(
+        "capacity",
+        "Load tests, and batch work: when it was to be done, and the runs of it.",
+        ("SOC 2 A1.1: capacity is measured and evaluated", "ISO 27001 A.8.6: capacity is managed"),
+        ("load_test.*", "batch.*"),
+    ),
+    Control(
         "subscriptions",
         "What customers subscribed to, at which terms, what they used, and what became of it.",
         ("SOC 2 PI1: processing is complete and accurate",),
@@ -132,6 +138,7 @@ _DECLARED: Final = (
             "recovery_drill.corrected",
             "integrity_check.corrected",
             "automation_run.corrected",
+            "batch.run_withdrawn",
             "error_budget.adjusted",
             "activity.count_corrected",
             "customer.time_corrected",
