@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from opsledger.domain.concept import concepts
-from opsledger.domain.fact import fact_types
+from opsledger.domain.fact import fact_type, fact_types
 from opsledger.domain.plugins import load_concepts
+from opsledger.policies.operating_model import default_model
 from opsledger.projections.catalog import projections, views
 from opsledger.projections.kinds import View
 from opsledger.projections.table import Table
@@ -223,6 +224,16 @@ def test_every_topic_belongs_to_a_concept_and_is_named_after_it() -> None:
 
 def described() -> list[Table | View]:
     return [*(table for projection in projections() for table in projection.tables), *views()]
+
+
+def test_all_personal_words_fall_into_a_category_of_retention() -> None:
+    load_concepts()
+    ours = {name: each for name, each in concepts().items() if each.evolve.__module__.startswith("opsledger.")}
+    speaking = {name for name, each in ours.items() if any(fact_type(kind).personal for kind in each.facts)}
+    rules = default_model().personal_data
+    assert {name for name in speaking if rules.category_of(name) is None} == set(), "name it in personal_data.retention of the defaults"
+    named = {name for rule in rules.retention.values() for name in rule.concepts}
+    assert named - speaking == set(), "there is no such concept, or it has no personal field"
 
 
 @pytest.mark.parametrize("each", described(), ids=lambda each: each.name)

@@ -11,9 +11,11 @@ from people import WORDS, Office
 from opsledger.app.holdings import naming, retention_due
 from opsledger.cli.output import written
 from opsledger.domain import subject as s
-from opsledger.domain import ticket
+from opsledger.domain import subscription, ticket
+from opsledger.domain.billing import Terms
 from opsledger.errors import KeysError, Unknown
 from opsledger.ledger.keys import LocalKeys
+from opsledger.ledger.personal import Erased
 from opsledger.policies.instants import at
 
 
@@ -117,6 +119,19 @@ def test_who_is_erased_is_no_longer_due_and_a_new_word_puts_it_off(office: Offic
     office.ledger.by("u-7").record(ticket.respond, "T-3", message="Dear Mr Smith")
     assert retention_due(office.ledger, at("2028-03-05")) == []
     assert [row["subject"] for row in retention_due(office.ledger, at("2028-03-13"))] == ["p-2"]
+
+
+def test_the_words_of_a_contract_are_due_as_those_of_people_are_and_go_as_they_do(office: Office) -> None:
+    terms = Terms(plan_id="team", plan_version=1, interval="month", unit_amount_minor=4900, currency="USD")
+    office.ledger.by("u-7").record(subscription.create, "S-1", customer_id="C-1", terms=terms)
+    office.ledger.by("u-7").record(subscription.activate, "S-1")
+    office.ledger.by("u-7").record(subscription.request_cancellation, "S-1", reason="price", feedback="Mr Smith finds it dear")
+    due = {row["subject"]: row["category"] for row in retention_due(office.ledger, at("2028-03-05"))}
+    assert due["subscription:S-1"] == "customer_relations"
+    office.erase("subscription:S-1")
+    assert "subscription:S-1" not in {row["subject"] for row in retention_due(office.ledger, at("2028-03-05"))}
+    (asked,) = [each for each in office.ledger.history("subscription:S-1") if each.topic == "subscription.cancellation_requested"]
+    assert isinstance(office.ledger.reveal(asked)["feedback"], Erased)
 
 
 def test_what_no_category_names_is_never_due(office: Office) -> None:

@@ -94,7 +94,7 @@ class Jurisdiction(Section):
 class Retention(Section):
     """How long the words of people in some kinds of streams are kept."""
 
-    concepts: tuple[str, ...] = Field(min_length=1, description="In which streams: ticket, incident.")
+    concepts: tuple[str, ...] = Field(min_length=1, description="In which streams: ticket, subscription, incident.")
     keep_at_least: Length = Field(description="Erasure is refused before this has passed since the newest of them.")
     keep_at_most: Length | None = Field(description="They are due to be erased once this has passed; null: no time is set.")
 
