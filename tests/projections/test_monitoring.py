@@ -12,7 +12,7 @@ from measurement_acts import live_is_rebuilt, observe, told, window
 from measurement_acts import promise as promise_requests
 
 from opsledger.app import OpsLedger
-from opsledger.domain import monitor, slo
+from opsledger.domain import monitor, service, slo
 from opsledger.policies.instants import DAY_S, SECOND
 from opsledger.policies.signs import Sign, alive, heard, missing
 from opsledger.testing import at
@@ -145,6 +145,15 @@ def test_an_objective_of_incidents_is_covered_by_any_monitor_and_one_that_was_wi
     act(one, "2026-03-05T11:00:00Z", slo.withdraw, "platform-uptime", reason="The contract ended", **people)
     assert told(one, "slo_coverage") == []
     assert findings(one)[-1] == ("slo:platform-uptime", "slo_without_source", "03-01T00:00", "03-05T00:00")
+
+
+def test_a_service_that_was_retired_is_watched_no_longer(one: OpsLedger) -> None:
+    run(one)
+    act(one, "2026-03-01T12:00:00Z", service.retire, "platform")
+    assert [each for each in findings(one) if each[1] != "category_unwatched"] == []
+    assert {row["expected_until"] for row in told(one, "monitor_source")} == {at("2026-03-01T12:00:00Z")}
+    assert told(one, "slo_coverage") == []
+    live_is_rebuilt(one)
 
 
 def test_a_monitor_may_be_silent_as_long_as_it_says_if_that_is_a_day_or_more(one: OpsLedger) -> None:

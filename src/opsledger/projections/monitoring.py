@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from opsledger.domain import slo
+from opsledger.policies.intervals import Interval
 from opsledger.policies.known import Known
 from opsledger.policies.voices import FOREVER
 from opsledger.projections.availability_sources import Objectives, Services, Source
@@ -59,7 +60,9 @@ MONITOR_WATCH = Table(
 def rows(service_id: str, states: Mapping[str, State], known: Known) -> Rows:
     """Return the rows of one service."""
     retired_at = next((each.told.retired_at for each in _sources(states) if isinstance(each.told, Services)), None)
-    watchers = watchers_of(service_id, states, known)
+    watchers = [each for each in watchers_of(service_id, states, known) if retired_at is None or each.lives[0][0] < retired_at]
+    if retired_at is not None:
+        watchers = [each._replace(lives=_until(each.lives, retired_at)) for each in watchers]
     sources: list[Row] = []
     watches: dict[tuple[str, str, int], Row] = {}
     for source in _sources(states):
@@ -75,6 +78,10 @@ def rows(service_id: str, states: Mapping[str, State], known: Known) -> Rows:
         subject = f"service:{service_id}"
         watches[subject, watch.control, watch.found_at] = (service_id, subject, *watch)
     return {MONITOR_SOURCE.name: sources, MONITOR_WATCH.name: [row for _, row in sorted(watches.items())]}
+
+
+def _until(lives: Sequence[Interval], end: int) -> tuple[Interval, ...]:
+    return tuple((low, min(high, end)) for low, high in lives if low < end)
 
 
 def _sources(states: Mapping[str, State]) -> Iterator[Source]:
