@@ -28,6 +28,7 @@ def test_every_figure_of_the_operating_model_is_there(quarter: OpsLedger) -> Non
     assert found <= named
     assert {"uptime", "mttr", "mtbf", "planned_downtime", "unplanned_downtime"} <= found
     assert {"uptime", "availability_coverage", "mttd", "mtta", "mttm"} <= named
+    assert {"csat", "nps", "customer_retention", "ticket_resolution_time", "mrr", "customer_churn"} <= named
     assert {"recovery_objectives_met", "data_integrity", "self_healing", "automation_success"} <= found
 
 

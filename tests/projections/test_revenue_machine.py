@@ -28,7 +28,7 @@ from opsledger.replay.asof import as_of, replay
 from opsledger.replay.scratch import scratch_tables
 from opsledger.testing.plugin import Clock
 
-OWNERS = {"S-1": "C-1", "S-2": "C-1", "S-3": "C-2"}
+OWNERS = {"S-1": "C-1", "S-2": "C-1", "S-3": "C-2", "S-4": "C-2"}  # the last in dollars
 TERMS = Terms(plan_id="pro", plan_version=1, interval="month", quantity=10, unit_amount_minor=1000, currency="EUR")
 PLANS = [TERMS, replace(TERMS, interval="year", unit_amount_minor=9999), replace(TERMS, interval="week", interval_count=2, quantity=3)]
 PLANS += [replace(TERMS, plan_id="dollars", currency="USD"), replace(TERMS, plan_id="free", unit_amount_minor=0)]
@@ -65,7 +65,7 @@ ACTS: list[Act] = [
 
 
 class Revenues(RuleBasedStateMachine):
-    """Three subscriptions of two customers. Refusals are part of the game; anything else that is raised ends it."""
+    """Four subscriptions of two customers. Refusals are part of the game; anything else that is raised ends it."""
 
     @initialize(rule=RULES)
     def create(self, rule: Revenue) -> None:
@@ -75,7 +75,7 @@ class Revenues(RuleBasedStateMachine):
         self.ledger = OpsLedger.create(f"sqlite:///{self.folder.name}/ops.db", simulated=True, clock=self.clock, ledger_id="0" * 32)
         self.choose(rule)
         for id, owner in OWNERS.items():
-            self.act(id, 0, s.create, customer_id=owner, terms=TERMS)
+            self.act(id, 0, s.create, customer_id=owner, terms=PLANS[3] if id == "S-4" else TERMS)
             self.act(id, 0, s.activate)
 
     @rule(id=st.sampled_from([*OWNERS]), days=DAYS, late=st.sampled_from([0, 0, 9, 40]), acts=st.lists(st.sampled_from(ACTS), max_size=3))
@@ -153,7 +153,9 @@ class Revenues(RuleBasedStateMachine):
             totals[key] = totals.get(key, 0) + row["mrr_end_minor"]
         rows = self.ledger.tables.select("mrr_monthly")
         whole = {(row["month"], row["currency"]): row for row in rows if row["plan_id"] == row["segment"] == "*"}
-        assert totals == {key: row["mrr_end_minor"] for key, row in whole.items()}
+        # One begins with the customer, the other with a subscription in the currency: only one may say that there was nothing.
+        ends = {key: row["mrr_end_minor"] for key, row in whole.items()}
+        assert {key: amount for key, amount in totals.items() if amount} == {key: amount for key, amount in ends.items() if amount}
         for name in (f"{each}_minor" for each in SUMMED):
             for split in ({"plan_id"}, {"segment"}, {"plan_id", "segment"}):
                 sums = dict.fromkeys(whole, 0)

@@ -172,7 +172,9 @@ def test_a_score_leads_to_the_answers_behind_it(ledger: OpsLedger) -> None:
     answer(ledger, "p-2", 2, customer_id="C-2")
     ledger.catch_up()
     found = explain(ledger.store, ledger.tables.tables, "survey_scores", ["nps", "customer C-2", "2026-03"])
-    assert [(each.table, each.key) for each in found.counted] == [("survey_response", ("W-1/p-2",))]
+    assert [tuple(each) for each in found.counted] == [("survey_response", ("W-1/p-2",), "detractor")]
+    whole = explain(ledger.store, ledger.tables.tables, "survey_scores", ["nps", "2026-03"])
+    assert (whole.key["scope"], len(whole.counted)) == ("all", 2)
 
 
 COUNTS = st.tuples(*[st.one_of(st.integers(0, 12), st.integers(0, 3_000_000))] * 3).filter(any)

@@ -31,7 +31,8 @@ DayOption = Annotated[
 
 _MOVES: Final = ("new", "reactivation", "expansion", "contraction", "churn", "fx_impact", "moved")
 _REVENUE: Final = ("mrr_start", *_MOVES, "mrr_end", "past_due", "paused", "arr")
-_SHARES: Final = ("logo_churn", "grr", "nrr")
+_SHARES: Final = ("logo_churn_bp", "grr_bp", "nrr_bp")
+_KEPT: Final = ("logo_churn", "grr", "nrr")
 _CUSTOMERS: Final = (
     "customer_id",
     "segment",
@@ -67,12 +68,13 @@ def revenue(
         kept = {(row["month"], row["currency"]): row for row in _select(tables, "churn_monthly", wanted)}
     which = ("month", "currency", *(name for name, on in split.items() if on))
     if by is None:
-        rows = [{**row, **{f"{name}_bp": kept[row["month"], row["currency"]][f"{name}_bp"] for name in _SHARES}} for row in rows]
+        none = dict.fromkeys(_SHARES)
+        rows = [{**row, **{name: kept.get((row["month"], row["currency"]), none)[name] for name in _SHARES}} for row in rows]
     if format is Format.TABLE:
         used = [name for name in _REVENUE if name in ("mrr_start", "mrr_end") or any(row[f"{name}_minor"] for row in rows)]
-        show_rows(map(_revenue_told, rows), (*which, *used, "customers_end", *(_SHARES if by is None else ())), format)
+        show_rows(map(_revenue_told, rows), (*which, *used, "customers_end", *(_KEPT if by is None else ())), format)
     else:
-        shares = [f"{name}_bp" for name in _SHARES] if by is None else []
+        shares = _SHARES if by is None else ()
         show_rows(rows, (*which, *(f"{name}_minor" for name in _REVENUE), "customers_end", *shares), format)
 
 
@@ -264,7 +266,7 @@ def _revenue_told(row: Mapping[str, Any]) -> dict[str, Any]:
     from opsledger.policies.money import shown
 
     amounts = {name: shown(row[f"{name}_minor"], row["currency"]) for name in _REVENUE}
-    return {**row, **amounts, **{name: percent(row.get(f"{name}_bp")) for name in _SHARES}}
+    return {**row, **amounts, **{name: percent(row.get(f"{name}_bp")) for name in _KEPT}}
 
 
 def _customer_told(row: Mapping[str, Any]) -> dict[str, Any]:
