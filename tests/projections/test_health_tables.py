@@ -19,6 +19,7 @@ from opsledger.domain import survey_response as r
 from opsledger.policies import documents
 from opsledger.policies.health import DEFAULT, RISKS
 from opsledger.policies.support import Priority
+from opsledger.projections import health
 from opsledger.projections.health import PROJECTIONS, judged
 from opsledger.replay.explain import explain
 from opsledger.replay.gathering import gathered_of
@@ -275,6 +276,45 @@ def test_scores_add_up_and_live_equals_rebuild_whatever_comes_late(tmp_path_fact
     with ledger:
         adds_up(ledger)
         assert sum(each.rows for each in ledger.tables.rebuild()) == 0
+
+
+@settings(max_examples=10, deadline=None)
+@given(acts=st.lists(ACT, min_size=3, max_size=12))
+def test_what_is_kept_of_days_gives_what_judging_all_of_them_anew_does(tmp_path_factory: pytest.TempPathFactory, acts: list[Any]) -> None:
+    clock = Clock("2026-03-06T10:00:00Z")
+    with opened(tmp_path_factory.mktemp("kept"), clock) as ledger:
+        for number, (kind, size, back) in enumerate([("count", 5, 5), ("day", 0, 0), *acts, ("day", 0, 0)]):
+            act(ledger, clock, number, kind, size, back)
+            ledger.catch_up()
+        assert scores(ledger)
+        assert sum(each.rows for each in ledger.tables.rebuild()) == 0
+
+
+def test_a_day_that_is_closed_is_the_only_one_that_is_judged_and_one_that_is_late_those_since_it(
+    ledger: OpsLedger, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judging, seen = health.judge, list[int]()
+
+    def looked_at(history: Any, day: int, versions: Any) -> Any:
+        seen.append(day)
+        return judging(history, day, versions)
+
+    run(ledger, clock, 5)
+    ledger.catch_up()
+    run(ledger, clock, 1)
+    ledger.catch_up()  # states are known from here on
+    monkeypatch.setattr(health, "judge", looked_at)
+    run(ledger, clock, 1)
+    ledger.catch_up()
+    assert [date(1970, 1, 1) + timedelta(days=day) for day in seen] == [date(2026, 3, 7)]
+    seen.clear()
+    ask(ledger, "T-1", at("2026-03-05T12:00:00Z"))
+    ledger.catch_up()
+    assert [(date(1970, 1, 1) + timedelta(days=day)).day for day in seen] == [5, 6, 7]
+    seen.clear()
+    forecast(ledger, clock.now, 5000)
+    ledger.catch_up()
+    assert seen == []
 
 
 @settings(max_examples=10, deadline=None)

@@ -26,6 +26,7 @@ from opsledger.policies.known import Known
 from opsledger.policies.money import rounded
 from opsledger.projections import activity, kinds, renewals, subscriptions, surveys
 from opsledger.projections.health_measures import History, Staged, midnight
+from opsledger.projections.health_memo import Followed, Made, first_day, kept, told
 from opsledger.projections.health_sources import Plan, Ticket, fold_plan, fold_ticket
 from opsledger.projections.kinds import Gathered, Rows
 from opsledger.projections.table import Row, Table, instant, integer, text
@@ -47,6 +48,7 @@ __all__ = [
 
 _EPOCH: Final = date(1970, 1, 1)
 _TREND_DAYS: Final = 28
+EVERYWHERE: Final = ("health_model", "ledger")
 
 _WHICH = (
     text("customer_id", "Opaque id of the customer."),
@@ -147,8 +149,19 @@ class Judged:
     score: Score
 
 
-def start(stream: str) -> Any:
+def start(stream: str) -> Followed:
     """Return the state of a stream before its first fact."""
+    return Followed(_start(stream))
+
+
+def fold(state: Followed, recorded: Recorded) -> Followed:
+    """Return the state after one fact more."""
+    state.told = _fold(state.told, recorded)
+    state.days.append(first_day(recorded.concept, recorded))
+    return state
+
+
+def _start(stream: str) -> Any:
     concept, _, id = stream.partition(":")
     match concept:
         case "health_model":
@@ -171,8 +184,7 @@ def start(stream: str) -> Any:
             return activity.start(stream)
 
 
-def fold(state: Any, recorded: Recorded) -> Any:
-    """Return the state after one fact more."""
+def _fold(state: Any, recorded: Recorded) -> Any:
     match state:
         case _Versions():
             return _publish(state, recorded)
@@ -211,15 +223,21 @@ def _publish(state: _Versions, recorded: Recorded) -> _Versions:
     return state
 
 
-def subjects(state: Any) -> Collection[str]:
+def subjects(state: Followed) -> Collection[str]:
     """Return the customer of whom a stream speaks."""
-    if isinstance(state, subscriptions.Told):
-        return {step.after.customer_id for step in subscriptions.course(state)}
-    return (state.customer_id,) if state.customer_id else ()
+    if isinstance(state.told, subscriptions.Told):
+        return {step.after.customer_id for step in subscriptions.course(state.told)}
+    return (state.told.customer_id,) if state.told.customer_id else ()
 
 
-def judged(states: Mapping[str, Any], day: int | None = None, version: str | None = None) -> Iterator[Judged]:
-    """Yield the days of one customer in their order, each by all versions that score it; or one day, or one version, alone."""
+def judged(
+    states: Mapping[str, Any], day: int | None = None, version: str | None = None, *, known: Collection[int] = ()
+) -> Iterator[Judged]:
+    """Yield the days of one customer in their order, each by all versions that score it; or one day, or one version, alone.
+
+    Days that are `known` are left out.
+    """
+    states = told(states)
     closed = next((each.closed for each in states.values() if isinstance(each, _Days)), None)
     versions = [each.version for each in states.values() if isinstance(each, _Versions) and each.version is not None]
     versions = [each for each in versions if version is None or each.name == version]
@@ -230,7 +248,8 @@ def judged(states: Mapping[str, Any], day: int | None = None, version: str | Non
         return
     days = range(history.first_day, closed + 1)
     for each in days if day is None else range(day, day + 1) if day in days else ():
-        yield from judge(history, each, [known for known in versions if _scores(known, each)])
+        if each not in known:
+            yield from judge(history, each, [model for model in versions if _scores(model, each)])
 
 
 def judge(history: History, day: int, versions: Sequence[Version]) -> Iterator[Judged]:
@@ -247,18 +266,22 @@ def _scores(version: Version, day: int) -> bool:
 
 def rows(customer_id: str, states: Mapping[str, Any], known: Known) -> Rows:
     """Return the rows of one customer."""
-    overrides = next((each for each in states.values() if isinstance(each, _Overrides)), None)
-    scores: dict[tuple[str, int], tuple[int | None, int]] = {}
-    of_score: list[Row] = []
-    of_metric: list[Row] = []
-    for each in judged(states):
+    overrides = next((each for each in told(states).values() if isinstance(each, _Overrides)), None)
+    days = kept(customer_id, states, EVERYWHERE)
+    for each in judged(states, known=frozenset(days)):
+        made = days.setdefault(each.day, Made({}, [], []))
         lines = list(_contributions(customer_id, each))
         newest = max(line[-1] for line in lines)
-        before = scores.get((each.version.name, each.day - _TREND_DAYS), (None, 0))
-        scores[each.version.name, each.day] = each.score.score_x10, newest
-        of_metric += lines
-        of_score.append(_score(customer_id, each, before, overrides, newest))
-    return {"health_score": of_score, "health_contribution": of_metric}
+        earlier = days.get(each.day - _TREND_DAYS)
+        before = earlier.scores.get(each.version.name, (None, 0)) if earlier is not None else (None, 0)
+        made.scores[each.version.name] = each.score.score_x10, newest
+        made.of_metric += lines
+        made.of_score.append(_score(customer_id, each, before, overrides, newest))
+    in_order = [days[day] for day in sorted(days)]
+    return {
+        "health_score": [row for made in in_order for row in made.of_score],
+        "health_contribution": [row for made in in_order for row in made.of_metric],
+    }
 
 
 def _score(customer_id: str, each: Judged, before: tuple[int | None, int], overrides: _Overrides | None, newest: int) -> Row:
@@ -353,7 +376,7 @@ def _head(row: Mapping[str, Any]) -> kinds.Line:
 
 
 def _overridden(row: Mapping[str, Any], states: Mapping[str, Any], day: int) -> list[kinds.Line]:
-    overrides = next((each for each in states.values() if isinstance(each, _Overrides)), None)
+    overrides = next((each for each in told(states).values() if isinstance(each, _Overrides)), None)
     standing = overrides.at(midnight(day) - 1) if overrides is not None else None
     if standing is None:
         return []
@@ -397,7 +420,7 @@ PROJECTIONS = (
         fold=fold,
         subjects=subjects,
         rows=rows,
-        everywhere=("health_model", "ledger"),
+        everywhere=EVERYWHERE,
         tell=tell,
     ),
 )

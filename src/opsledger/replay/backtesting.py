@@ -75,7 +75,7 @@ def published(store: Store, name: str | None = None) -> tuple[Version, int]:
         raise BadInput("backtest.no_model", f"No health model{f' {name}' if name else ''} is published; {known}.")
     stream = f"health_model:{name or names[0]}"
     facts = list(read_all(store.stream(stream)))
-    version: Version = fold_stream_of(_HEALTH, stream, facts).version
+    version: Version = fold_stream_of(_HEALTH, stream, facts).told.version
     return version, facts[0].recorded_at
 
 
@@ -174,7 +174,7 @@ class _Customer:
                 if kept is None or kept[0] != count:
                     kept = self._folded[stream] = count, fold_stream_of(_HEALTH, stream, facts[:count])
                 if self._id in health.subjects(kept[1]):
-                    states[stream] = kept[1]
+                    states[stream] = kept[1].told
         return states
 
 

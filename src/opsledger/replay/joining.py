@@ -23,7 +23,7 @@ from opsledger.replay.tables import Tables
 
 __all__ = ["Joined", "Joining", "MovedOn", "Stream", "facts_until", "sorts_last", "when"]
 
-_KEPT: Final = 4096
+_KEPT: Final = 16_384  # a day that is closed asks for all of them: fewer than there are would be no help at all
 
 
 class MovedOn(Exception):  # not an error: somebody else does the work
