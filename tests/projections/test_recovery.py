@@ -81,6 +81,28 @@ def test_a_corrected_time_restates_the_row_and_a_restore_given_up_is_not_judged(
     assert rebuilt_as_it_stood(ledger)
 
 
+def test_a_row_says_why_a_target_was_missed(ledger: OpsLedger) -> None:
+    fail(ledger, "10:20", "10:00", "11:40")
+    says(one(ledger, "restore"), missed="rpo, rto", rpo_cause=None, rto_cause="slow_restore")  # of points nothing is recorded
+    take(ledger, "10:01", "10:00", "P-1")
+    point = ledger.store.head().position
+    says(one(ledger, "restore"), rpo_cause="no_young_point", last_position=point)
+    take(ledger, "10:16", "10:15", "P-2")
+    says(one(ledger, "restore"), rpo_cause="older_point")
+    told = explain(ledger.store, ledger.tables.tables, "restore", ["database", "R-1"])
+    assert told.story[-2:] == [
+        "Too much was lost: a recovery point was young enough when it failed, and an older one was taken.",
+        "It took too long: bringing it back did.",
+    ]
+    assert point + 1 in [each.position for each in told.facts]
+    act(ledger, "12:00", restore.start, "R-2", service_id="database", failed_at=on("11:00"), cause="other")
+    act(ledger, "12:01", restore.complete, "R-2", recovered_to=on("10:59"))
+    says(one(ledger, "restore", restore_id="R-2"), missed="rto", rpo_cause=None, rto_cause="late_start")
+    drill(ledger, "05T10:00", None, None)
+    says(one(ledger, "recovery_drill"), rpo_cause="nothing_recovered", rto_cause="not_restored")
+    assert rebuilt_as_it_stood(ledger)
+
+
 def test_a_check_is_intact_when_all_rows_are_as_they_should_be(ledger: OpsLedger) -> None:
     check(ledger, "10:00")
     says(one(ledger, "integrity_check"), rows_checked=1000, mismatches=0, intact=True, repaired_at=None)

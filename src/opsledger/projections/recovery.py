@@ -18,7 +18,9 @@ from opsledger.policies.instants import iso, micros
 from opsledger.policies.known import Known
 from opsledger.policies.operating_model import OperatingModel
 from opsledger.policies.recovery import kept, sound
+from opsledger.projections import recovery_points
 from opsledger.projections.kinds import Gathered, Line, Rows
+from opsledger.projections.recovery_points import Points, Reach, reaches
 from opsledger.projections.table import Column, Row, Table, boolean, instant, integer, text
 
 __all__ = ["DRILL", "INTEGRITY_CHECK", "PROJECTIONS", "RESTORE", "Judged", "Told", "fold", "judged", "rows", "start", "subjects", "tell"]
@@ -36,6 +38,15 @@ _JUDGED: tuple[Column, ...] = (
     integer("rto_below_s", "Seconds below which that was promised to stay; null: nothing is promised of the service."),
     boolean("rto_met", "Whether it stayed strictly below; null: not known yet, or nothing is promised."),
     text("missed", "rpo, rto, or both with a comma between; null: none that is known."),
+    text(
+        "rpo_cause",
+        "Why too much was lost: nothing_recovered; no_young_point, where no recovery point was young enough at the failure; older_point, "
+        "where one was and another was taken; null: not too much was, or no points are recorded.",
+    ),
+    text(
+        "rto_cause",
+        "Why it took too long: not_restored; late_start, where its time was over when people began; slow_restore; null: it did not.",
+    ),
     text("null_reason", "Why one of them is not judged; null when both are."),
 )
 
@@ -156,6 +167,15 @@ def start(stream: str) -> Told:
     return Told(stream)
 
 
+def _start(stream: str) -> Told | Points:
+    concept, _, id = stream.partition(":")
+    return recovery_points.start(id) if concept == "recovery_point" else Told(stream)
+
+
+def _fold(state: Told | Points, recorded: Recorded) -> Told | Points:
+    return recovery_points.fold(state, recorded) if isinstance(state, Points) else fold(state, recorded)
+
+
 def fold(told: Told, recorded: Recorded) -> Told:
     """Return the state after one more fact; times of facts are those of the envelope, corrected."""
     event, position = recorded.fact, recorded.position
@@ -182,8 +202,10 @@ def _correct(told: Told, what: str, position: int, value: int) -> None:
     told.corrected[what] = max((position, value), told.corrected.get(what, (0, 0)))
 
 
-def subjects(told: Told) -> Collection[str]:
+def subjects(told: Told | Points) -> Collection[str]:
     """Return the id of the service."""
+    if isinstance(told, Points):
+        return (told.service_id,)
     return () if told.said is None else (told.said.service_id,)
 
 
@@ -205,11 +227,6 @@ class Judged:
         found = [name for name, met in (("rpo", self.rpo_met), ("rto", self.rto_met)) if met is False]
         return ", ".join(found) or None
 
-    def values(self) -> tuple[Any, ...]:
-        """Return the values of the columns that say so."""
-        rpo, rto = (self.rpo_us, self.rpo_below_s, self.rpo_met), (self.rto_us, self.rto_below_s, self.rto_met)
-        return (*rpo, *rto, self.missed, self.null_reason)
-
 
 def judged(told: Told, model: OperatingModel) -> Judged:
     """Return how a restore or drill kept the targets. A drill after which data or service did not come back has missed them."""
@@ -228,36 +245,70 @@ def judged(told: Told, model: OperatingModel) -> Judged:
     return Judged(lost, rpo_below, met[0], lasted, rto_below, met[1], reason)
 
 
-def rows(service_id: str, states: Mapping[str, Told], known: Known) -> Rows:
-    """Return the rows of one service."""
+def rows(service_id: str, states: Mapping[str, Told | Points], known: Known) -> Rows:
+    """Return the rows of one service. Its recovery points tell why too much was lost."""
     made: dict[str, list[Row]] = {"restore": [], "recovery_drill": [], "integrity_check": []}
+    months = reaches(states.values(), known)
     for told in states.values():
+        if isinstance(told, Points):
+            continue
         model = known.model(told.said.policy)
         match told.said:
             case r.Started():
-                made["restore"].append(_restore(told, model))
+                made["restore"].append(_restore(told, model, months))
             case d.Completed():
-                made["recovery_drill"].append(_drill(told, model))
+                made["recovery_drill"].append(_drill(told, model, months))
             case _:
                 made["integrity_check"].append(_check(told, model))
     return made
 
 
-def _restore(told: Told, model: OperatingModel) -> Row:
+def _judged_values(told: Told, model: OperatingModel, months: Sequence[Reach]) -> tuple[tuple[Any, ...], int]:
+    """Return the values of the columns that say how the targets were kept and why not, and the newest position that they rest on."""
+    found, failed = judged(told, model), told.time("failed_at")
+    assert failed is not None
+    there = [month for month in months if month.since is not None and month.since <= failed]
+    why = _why_lost(found, failed, there)
+    rpo, rto = (found.rpo_us, found.rpo_below_s, found.rpo_met), (found.rto_us, found.rto_below_s, found.rto_met)
+    last = [month.last_position for month in there] if why in ("older_point", "no_young_point") else []
+    values = (*rpo, *rto, found.missed, why, _why_long(told, found, failed), found.null_reason)
+    return values, max([told.last_position, *last])
+
+
+def _why_lost(found: Judged, failed: int, months: Sequence[Reach]) -> str | None:
+    if found.rpo_met is not False:
+        return None
+    if found.rpo_us is None:
+        return "nothing_recovered"
+    if not months:
+        return None
+    return "older_point" if any(month.covers(failed) for month in months) else "no_young_point"
+
+
+def _why_long(told: Told, found: Judged, failed: int) -> str | None:
+    if found.rto_met is not False or found.rto_below_s is None:
+        return None
+    if found.rto_us is None:
+        return "not_restored"
+    late = isinstance(told.said, r.Started) and not kept(told.began_at - failed, found.rto_below_s)
+    return "late_start" if late else "slow_restore"
+
+
+def _restore(told: Told, model: OperatingModel, months: Sequence[Reach]) -> Row:
     said: r.Started = told.said
     status = "completed" if told.ended is not None else "started" if told.abandoned_at is None else "abandoned"
     times = (told.time("failed_at"), told.began_at, told.time("restored_at"), told.time("recovered_to"), told.abandoned_at)
-    judgement = judged(told, model).values()
+    judgement, last = _judged_values(told, model, months)
     named = (said.point_id, said.incident_id, said.led_by)
-    return (said.service_id, told.id, status, said.cause, *times, *judgement, *named, told.corrections, said.policy, told.last_position)
+    return (said.service_id, told.id, status, said.cause, *times, *judgement, *named, told.corrections, said.policy, last)
 
 
-def _drill(told: Told, model: OperatingModel) -> Row:
+def _drill(told: Told, model: OperatingModel, months: Sequence[Reach]) -> Row:
     said: d.Completed = told.said
     times = (told.time("failed_at"), told.time("restored_at"), told.time("recovered_to"), told.began_at)
-    judgement = judged(told, model).values()
+    judgement, last = _judged_values(told, model, months)
     named = (said.point_id, said.led_by)
-    return (said.service_id, told.id, said.scenario, *times, *judgement, *named, told.corrections, said.policy, told.last_position)
+    return (said.service_id, told.id, said.scenario, *times, *judgement, *named, told.corrections, said.policy, last)
 
 
 def _check(told: Told, model: OperatingModel) -> Row:
@@ -273,11 +324,27 @@ def _check(told: Told, model: OperatingModel) -> Row:
     return (said.service_id, told.id, *looked, *repaired, told.corrections, said.policy, told.last_position)
 
 
-def tell(table: str, row: Mapping[str, Any], states: Mapping[str, Told], known: Known) -> Sequence[Line]:
-    """Say how a row came about: what happened when, and how that compares with the promise."""
+def tell(table: str, row: Mapping[str, Any], states: Mapping[str, Told | Points], known: Known) -> Sequence[Line]:
+    """Say how a row came about: what happened when, how that compares with the promise, and why it was not kept."""
     told = states[f"{table}:{row[_IDS[table]]}"]
+    assert isinstance(told, Told)
     model = known.model(told.said.policy)
-    return list(_checked(told, model) if table == "integrity_check" else _recovered(told, model))
+    if table == "integrity_check":
+        return list(_checked(told, model))
+    failed = told.time("failed_at")
+    months = reaches(states.values(), known)
+    before = [point for month in months if failed is not None and (point := month.before(failed)) is not None]
+    newest = (max(before)[1],) if before else ()
+    why = {row["rpo_cause"]: newest, row["rto_cause"]: ()}
+    return [*_recovered(told, model), *(Line(_CAUSES[cause], positions) for cause, positions in why.items() if cause in _CAUSES)]
+
+
+_CAUSES: Final = {
+    "no_young_point": "Too much was lost: no recovery point was young enough when it failed.",
+    "older_point": "Too much was lost: a recovery point was young enough when it failed, and an older one was taken.",
+    "late_start": "It took too long: its time was over when people began to bring it back.",
+    "slow_restore": "It took too long: bringing it back did.",
+}
 
 
 def _recovered(told: Told, model: OperatingModel) -> Iterator[Line]:
@@ -326,10 +393,10 @@ PROJECTIONS = (
     Gathered(
         "recovery",
         1,
-        concepts=("restore", "recovery_drill", "integrity_check"),
+        concepts=("restore", "recovery_drill", "integrity_check", "recovery_point"),
         tables=(RESTORE, DRILL, INTEGRITY_CHECK),
-        start=start,
-        fold=fold,
+        start=_start,
+        fold=_fold,
         subjects=subjects,
         rows=rows,
         tell=tell,

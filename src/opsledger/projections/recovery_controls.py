@@ -16,7 +16,7 @@ from opsledger.policies.intervals import Interval, union
 from opsledger.policies.known import Known
 from opsledger.policies.recovery import sound
 from opsledger.projections.recovery import Told, judged
-from opsledger.projections.recovery_points import Points, Reach, reach
+from opsledger.projections.recovery_points import Reach, reaches
 from opsledger.projections.watching import Severity, Watch, asked, model_at, seen
 
 __all__ = ["Life", "check_watches", "fold_life", "recovery_watches", "service_watches", "start_life"]
@@ -93,8 +93,7 @@ def service_watches(service_id: str, states: Mapping[str, Any], known: Known) ->
     checks = [
         (each.began_at, each.last_position) for each in states.values() if isinstance(each, Told) and isinstance(each.said, c.Completed)
     ]
-    bounds = [(each.effective_from, each.model.availability.recovery_point_below) for each in known.models()]
-    months = [reach(each, bounds) for each in states.values() if isinstance(each, Points)]
+    months = reaches(states.values(), known)
     spans = union(span for month in months for span in month.spans)
     first = [month.taken[0] for month in months if month.taken]
     life = states.get(f"service:{service_id}") or _unregistered([*drills, *checks, *first])

@@ -1,25 +1,26 @@
 """recovery_point: to which instants can the data of a service be brought back, and of how much would a failure have cost us?
 
-Grain: one row per recovery point. Controls take `start`, `fold` and `reach` from here. How old the newest is grows with
+Grain: one row per recovery point. Controls take `start`, `fold` and `reaches` from here. How old the newest is grows with
 the clock and stands in the view recovery_readiness; when one was too old, in control_finding.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from opsledger.domain import recovery_point as r
 from opsledger.domain.recorded import Recorded
 from opsledger.policies.instants import micros
 from opsledger.policies.intervals import Interval
+from opsledger.policies.known import Known
 from opsledger.policies.recovery import Point, covered
 from opsledger.projections.kinds import Entity, Rows
 from opsledger.projections.table import Table, boolean, instant, integer, text
 
-__all__ = ["PROJECTIONS", "RECOVERY_POINT", "Bounds", "Points", "Reach", "fold", "reach", "rows", "start"]
+__all__ = ["PROJECTIONS", "RECOVERY_POINT", "Points", "Reach", "fold", "reaches", "rows", "start"]
 
 RECOVERY_POINT = Table(
     "recovery_point",
@@ -48,7 +49,7 @@ RECOVERY_POINT = Table(
 )
 
 
-Bounds = Sequence[tuple[int, int]]
+_Bounds = Sequence[tuple[int, int]]
 """Below how many seconds a loss was promised to stay, and from when on; the first from ever."""
 
 
@@ -58,6 +59,16 @@ class Reach(NamedTuple):
     spans: list[Interval]  # in order, joined
     taken: list[tuple[int, int]]  # when each usable point was completed, with the newest position on it; in order
     last_position: int
+
+    @property
+    def since(self) -> int | None:
+        """When the first of them was there, or what it covers began; None: no point counts."""
+        return min([*(at for at, _ in self.taken[:1]), *(low for low, _ in self.spans[:1])], default=None)
+
+    def covers(self, instant: int) -> bool:
+        """Return whether a failure at an instant would have lost less than was promised."""
+        place = bisect_right(self.spans, instant, key=lambda span: span[0])
+        return place > 0 and instant < self.spans[place - 1][1]
 
     def before(self, instant: int) -> tuple[int, int] | None:
         """Return the last point that was there before an instant."""
@@ -79,7 +90,7 @@ class Points:
     unusable: dict[str, tuple[int, int, r.Defect]] = field(default_factory=dict)  # when, position, how
     corrected: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # of the fact at a position: position, right instant
     last_position: int = 0
-    reached: tuple[Bounds, Reach] | None = field(default=None, compare=False, repr=False)  # once asked for, until the next fact
+    reached: tuple[_Bounds, Reach] | None = field(default=None, compare=False, repr=False)  # once asked for, until the next fact
 
     @property
     def service_id(self) -> str:
@@ -108,7 +119,13 @@ def fold(points: Points, recorded: Recorded) -> Points:
     return points
 
 
-def reach(points: Points, bounds: Bounds) -> Reach:
+def reaches(states: Iterable[Any], known: Known) -> list[Reach]:
+    """Return what the points among the states of a service cover, month by month."""
+    bounds = [(each.effective_from, each.model.availability.recovery_point_below) for each in known.models()]
+    return [_reach(each, bounds) for each in states if isinstance(each, Points)]
+
+
+def _reach(points: Points, bounds: _Bounds) -> Reach:
     """Return what points cover, each by the bound in force at its completion: a month that has not changed is not looked at again."""
     if points.reached is None or points.reached[0] != bounds:
         found = _counting(points)

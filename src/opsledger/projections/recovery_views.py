@@ -87,7 +87,7 @@ RECOVERY_READINESS = View(
 
 
 def _evidence(sql: Sql) -> str:
-    judged = "rpo_us, rpo_below_s, rpo_met, rto_us, rto_below_s, rto_met, missed, last_position"
+    judged = "rpo_us, rpo_below_s, rpo_met, rto_us, rto_below_s, rto_met, missed, rpo_cause, rto_cause, last_position"
     return f"""
         SELECT 'restore' AS kind, restore_id AS evidence_id, service_id, cause, failed_at, restored_at, {judged} FROM restore
         UNION ALL
@@ -113,6 +113,8 @@ RECOVERY_EVIDENCE = View(
         integer("rto_below_s", "Seconds below which that was promised to stay; null: nothing is promised."),
         boolean("rto_met", "Whether it stayed strictly below; null: not known yet, or nothing is promised."),
         text("missed", "rpo, rto, or both with a comma between; null: none that is known."),
+        text("rpo_cause", "nothing_recovered, no_young_point or older_point; null: not too much was lost, or it is not known why."),
+        text("rto_cause", "not_restored, late_start or slow_restore; null: it did not take too long."),
         integer("last_position", "Position of the newest fact used."),
     ),
     sql=_evidence,
