@@ -17,7 +17,7 @@ from opsledger.audit.pack import PackWriter
 from opsledger.audit.sealing import origin_of
 from opsledger.audit.signing import SigningKey
 from opsledger.audit.verify_auditpack import Key, Verification
-from opsledger.replay.packing import Span, export_auditpack
+from opsledger.replay.evidence.packing import Span, export_auditpack
 from opsledger.testing.plugin import Clock
 
 Files = dict[str, bytes]

@@ -34,7 +34,7 @@ from opsledger.audit.note import Checkpoint, sign_note
 from opsledger.audit.sealing import sealed_tree
 from opsledger.audit.signing import SigningKey
 from opsledger.audit.verify_auditpack import checkpoint_of
-from opsledger.replay.packing import Span
+from opsledger.replay.evidence.packing import Span
 
 
 @pytest.fixture(scope="module")

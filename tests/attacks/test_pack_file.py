@@ -18,7 +18,7 @@ from packs import CHECKPOINTS, FACTS, OUTSIDE, Files, exported, packed, still_wo
 
 from opsledger.audit import verify_auditpack
 from opsledger.audit.pack import PackWriter
-from opsledger.replay.packing import Span
+from opsledger.replay.evidence.packing import Span
 
 
 @pytest.fixture(scope="module")

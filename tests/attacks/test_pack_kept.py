@@ -22,7 +22,7 @@ from opsledger.audit.note import Checkpoint, sign_note
 from opsledger.audit.signing import SigningKey
 from opsledger.domain import ticket
 from opsledger.errors import BadInput
-from opsledger.replay.packing import Span, copy_verifier, span_of
+from opsledger.replay.evidence.packing import Span, copy_verifier, span_of
 
 
 def test_an_honest_pack_holds_on_a_machine_that_has_nothing_else_of_ours(world: World, tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from opsledger.app import OpsLedger, Taken
 from opsledger.audit.findings import Checked
 from opsledger.domain import fact, ticket
 from opsledger.policies.instants import at
-from opsledger.projections import audit_trail
+from opsledger.projections.governance import audit_trail
 from opsledger.replay.asof import as_of, replay
-from opsledger.replay.receipt import Receipt
-from opsledger.replay.repeating import compare_receipts, differing_versions, make_receipt
+from opsledger.replay.evidence.receipt import Receipt
+from opsledger.replay.evidence.repeating import compare_receipts, differing_versions, make_receipt
 from opsledger.replay.scratch import scratch_tables
 
 PROGRAM = """

@@ -15,7 +15,7 @@ import pytest
 from opsledger.app import OpsLedger
 from opsledger.audit.tiles import tiles_of
 from opsledger.errors import Unproven
-from opsledger.replay.packing import Span, export_auditpack
+from opsledger.replay.evidence.packing import Span, export_auditpack
 from tampering import attack
 
 SIMULATED = "This is a simulated ledger: its times of recording were given to it and prove nothing about when facts were written.\n"
@@ -218,7 +218,7 @@ def test_many_facts_stand_in_several_files_and_many_checkpoints_too(
     from opsledger.audit.signing import load_key
     from opsledger.domain import ticket
     from opsledger.policies.support import Priority
-    from opsledger.replay import packing
+    from opsledger.replay.evidence import packing
 
     signing = load_key(tmp_path / "ops.signing")
     for number in range(4, 24):

@@ -11,7 +11,7 @@ import pytest
 from opsledger.app import OpsLedger
 from opsledger.audit.signing import SigningKey, create_key
 from opsledger.domain import ticket
-from opsledger.replay.receipt import read_receipt
+from opsledger.replay.evidence.receipt import read_receipt
 from tampering import attack
 
 

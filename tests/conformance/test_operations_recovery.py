@@ -18,7 +18,7 @@ import pytest
 from opsledger.domain import restore
 from opsledger.domain.recorded import in_business_order
 from opsledger.policies.instants import SECOND
-from opsledger.projections.recovery import RESTORE, fold, rows, start
+from opsledger.projections.recovery.recovery import RESTORE, fold, rows, start
 from opsledger.testing import Spec, at
 from opsledger.testing.spec import recorded
 

@@ -40,8 +40,8 @@ from opsledger.policies.mrr import (
     quick_ratio,
 )
 from opsledger.policies.operating_model import default_model
-from opsledger.projections.revenue import rows
-from opsledger.projections.revenue_lines import fold, start
+from opsledger.projections.revenue.lines import fold, start
+from opsledger.projections.revenue.movements import rows
 
 FORMAT = "opsledger cases v1"
 Case = dict[str, Any]

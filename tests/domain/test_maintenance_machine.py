@@ -20,7 +20,7 @@ from opsledger.domain.recorded import in_business_order
 from opsledger.errors import Refused
 from opsledger.policies.instants import micros
 from opsledger.policies.intervals import union
-from opsledger.projections.maintenance import fold, start, verdicts_of
+from opsledger.projections.maintenance.windows import fold, start, verdicts_of
 from opsledger.testing import at
 from opsledger.testing.plugin import Clock
 

@@ -19,7 +19,7 @@ from opsledger.domain.billing import Discount, ProrationRule, Terms, again
 from opsledger.domain.concept import concepts
 from opsledger.domain.recorded import in_business_order
 from opsledger.errors import Refused
-from opsledger.projections import subscriptions
+from opsledger.projections.revenue import subscriptions
 from opsledger.testing.plugin import Clock
 
 IDS = ("S-1", "S-2")

@@ -20,8 +20,8 @@ from opsledger.domain.recorded import in_business_order
 from opsledger.policies.instants import micros
 from opsledger.policies.known import Known
 from opsledger.policies.operating_model import default_model
-from opsledger.projections import maintenance as windows
-from opsledger.projections.availability import AVAILABILITY_INTERVAL, SLA_MONTH, fold, rows, start, subjects
+from opsledger.projections.availability.intervals import AVAILABILITY_INTERVAL, SLA_MONTH, fold, rows, start, subjects
+from opsledger.projections.maintenance import windows
 from opsledger.testing import at
 from opsledger.testing.spec import Spec, known_with, recorded
 

@@ -10,8 +10,8 @@ from availability_acts import fail, intervals, maintain, months, run, seconds
 
 from opsledger.app import OpsLedger
 from opsledger.policies.months import months as calendar_months
-from opsledger.projections import availability
-from opsledger.projections.availability_months import WhatIf
+from opsledger.projections.availability import intervals as availability
+from opsledger.projections.availability.months import WhatIf
 from opsledger.replay.explain import Explanation, explain
 from opsledger.replay.gathering import gathered_of
 from opsledger.testing.plugin import Clock

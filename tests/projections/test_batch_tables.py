@@ -15,7 +15,7 @@ from opsledger.domain import batch, ledger, load_test
 from opsledger.domain.concept import Moment
 from opsledger.policies.instants import micros
 from opsledger.policies.known import InForce, Known
-from opsledger.projections import batches
+from opsledger.projections.capacity import batches
 from opsledger.replay.explain import explain
 from opsledger.testing import at
 from opsledger.testing.plugin import Clock

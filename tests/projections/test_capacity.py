@@ -13,8 +13,8 @@ from measurement_acts import live_is_rebuilt, observe, told, window
 from opsledger.app import OpsLedger
 from opsledger.domain.measurement import WindowRecorded, gauge
 from opsledger.policies.operating_model import default_model
-from opsledger.projections.capacity import capacity_of
-from opsledger.projections.measured import Period, Slot
+from opsledger.projections.capacity.gauges import capacity_of
+from opsledger.projections.requests.measured import Period, Slot
 from opsledger.testing import at
 from opsledger.testing.plugin import Clock
 

@@ -11,8 +11,8 @@ from change_acts import HEAD, JUDGED, act, do, findings, hold, on, plan, ready, 
 from opsledger.app import OpsLedger
 from opsledger.domain import change, freeze, incident, maintenance
 from opsledger.domain.recorded import Recorded
-from opsledger.projections import changes
-from opsledger.projections.change_controls import change_watches
+from opsledger.projections.changes import changes
+from opsledger.projections.changes.controls import change_watches
 from opsledger.testing.plugin import Clock
 from opsledger.testing.spec import Spec, default_known, recorded
 

@@ -19,8 +19,8 @@ from opsledger.domain import survey_response as r
 from opsledger.policies import documents
 from opsledger.policies.health import DEFAULT, RISKS
 from opsledger.policies.support import Priority
-from opsledger.projections import health
-from opsledger.projections.health import PROJECTIONS, judged
+from opsledger.projections.health import scores as health
+from opsledger.projections.health.scores import PROJECTIONS, judged
 from opsledger.replay.explain import explain
 from opsledger.replay.gathering import gathered_of
 from opsledger.testing import at

@@ -12,7 +12,7 @@ from opsledger.app import OpsLedger
 from opsledger.domain import incident
 from opsledger.domain.fact import Sealed
 from opsledger.errors import Refused
-from opsledger.projections import incidents
+from opsledger.projections.incidents import incidents
 from opsledger.testing import at, recorded
 from opsledger.testing.plugin import Clock
 

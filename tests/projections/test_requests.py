@@ -17,7 +17,7 @@ from opsledger.domain import measurement
 from opsledger.domain.measurement import WindowRecorded, stream_of
 from opsledger.policies import documents
 from opsledger.policies.operating_model import OperatingModel, default_model
-from opsledger.projections import measured, requests, spending
+from opsledger.projections.requests import measured, requests, spending
 from opsledger.testing import at
 from opsledger.testing.plugin import Clock
 from opsledger.testing.spec import default_known, known_with, recorded

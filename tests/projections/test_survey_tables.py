@@ -14,8 +14,8 @@ from opsledger.app import OpsLedger
 from opsledger.domain import customer, survey, survey_response, ticket
 from opsledger.policies.support import Priority
 from opsledger.policies.surveys import nps, nps_counts
+from opsledger.projections.customers.survey_views import SURVEY_SCORES
 from opsledger.projections.kinds import Sql
-from opsledger.projections.survey_views import SURVEY_SCORES
 from opsledger.replay.explain import explain
 from opsledger.testing.plugin import Clock
 

@@ -13,7 +13,7 @@ from opsledger.app import OpsLedger
 from opsledger.domain import period, ticket
 from opsledger.errors import BadInput, Refused, Unknown
 from opsledger.policies.instants import at
-from opsledger.projections import support_views
+from opsledger.projections.support import views as support_views
 from opsledger.replay.digest import digests
 from opsledger.testing.plugin import Clock
 from tampering import attack

@@ -26,9 +26,9 @@ from opsledger.domain.controls import Control, control
 from opsledger.errors import BadInput, OpsledgerError, Unproven
 from opsledger.policies.instants import at, micros
 from opsledger.policies.support import Priority
-from opsledger.replay.completeness import check_population
-from opsledger.replay.populating import export_population
-from opsledger.replay.population import COLUMNS, Period, Statement, beside
+from opsledger.replay.evidence.completeness import check_population
+from opsledger.replay.evidence.populating import export_population
+from opsledger.replay.evidence.population import COLUMNS, Period, Statement, beside
 from opsledger.testing.plugin import Clock
 from tampering import attack
 

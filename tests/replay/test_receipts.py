@@ -23,11 +23,11 @@ from opsledger.audit.sealing import origin_of
 from opsledger.audit.signing import SigningKey
 from opsledger.domain import ticket
 from opsledger.errors import BadInput
-from opsledger.replay import repeating
 from opsledger.replay.asof import as_of, replay
 from opsledger.replay.digest import digests
-from opsledger.replay.receipt import Receipt, Tree, read_receipt
-from opsledger.replay.repeating import compare_receipts, differing_versions, make_receipt, source_digest
+from opsledger.replay.evidence import repeating
+from opsledger.replay.evidence.receipt import Receipt, Tree, read_receipt
+from opsledger.replay.evidence.repeating import compare_receipts, differing_versions, make_receipt, source_digest
 from opsledger.replay.scratch import scratch_tables
 from opsledger.replay.tables import Tables
 from opsledger.testing.plugin import Clock
@@ -105,7 +105,7 @@ def test_a_receipt_is_the_same_in_every_process(history: OpsLedger, scratch: Tab
         "import sys\n"
         "from opsledger.app import OpsLedger\n"
         "from opsledger.replay.asof import as_of, replay\n"
-        "from opsledger.replay.repeating import make_receipt\n"
+        "from opsledger.replay.evidence.repeating import make_receipt\n"
         "from opsledger.replay.scratch import scratch_tables\n"
         "with OpsLedger.open(sys.argv[1]) as ledger, scratch_tables() as tables:\n"
         "    shown = as_of(ledger.store)\n"

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from opsledger.app import OpsLedger
 from opsledger.errors import StoreError
-from opsledger.projections.audit_trail import AUDIT_TRAIL
+from opsledger.projections.governance.audit_trail import AUDIT_TRAIL
 from opsledger.replay.shadow import shadow
 
 NOON = 1_772_452_800_000_000

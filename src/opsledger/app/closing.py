@@ -9,7 +9,7 @@ from opsledger.domain import period as periods
 from opsledger.errors import BadInput
 from opsledger.policies.instants import iso, micros, moment
 from opsledger.replay.build import Progress
-from opsledger.replay.closes import ends_at, frozen, period_column, replayed
+from opsledger.replay.evidence.closes import ends_at, frozen, period_column, replayed
 from opsledger.replay.executor import executor
 from opsledger.replay.tables import AsOf
 

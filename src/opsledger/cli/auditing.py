@@ -116,7 +116,7 @@ def _late(tables: Tables, bound_s: int | None) -> list[dict[str, Any]]:
     """Return the late entries in order of position, by the model's bound or by another one."""
     import sqlalchemy as sa
 
-    from opsledger.projections.late_entries import LATE_ENTRY, later_than
+    from opsledger.projections.governance.late_entries import LATE_ENTRY, later_than
 
     if bound_s is None:
         return tables.select(LATE_ENTRY.name)

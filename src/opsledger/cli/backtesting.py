@@ -16,7 +16,7 @@ from opsledger.errors import BadInput
 
 if TYPE_CHECKING:
     from opsledger.app import OpsLedger
-    from opsledger.projections.health import Version
+    from opsledger.projections.health.scores import Version
     from opsledger.replay.backtesting import Book
 
 __all__ = ["commands"]
@@ -97,7 +97,7 @@ def _version(host: OpsLedger, model: str | None) -> tuple[Version, int | None]:
     """Return the version that is meant, and when it was published; None: it was not, but stands in a file."""
     from opsledger.policies import documents
     from opsledger.policies.health import HealthModel
-    from opsledger.projections.health import Version
+    from opsledger.projections.health.scores import Version
     from opsledger.replay.backtesting import published
 
     if model is None or not (path := Path(model)).is_file():

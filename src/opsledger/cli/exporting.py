@@ -72,8 +72,8 @@ def population(
     With --leaves `opsledger check-population` can tell without the ledger that nothing was left out.
     """
     from opsledger.domain.controls import control as declared
-    from opsledger.replay.populating import export_population
-    from opsledger.replay.population import Period
+    from opsledger.replay.evidence.populating import export_population
+    from opsledger.replay.evidence.population import Period
 
     chosen, started, ended = declared(control), instant(begin), instant(end)
     if started is None or ended is None:
@@ -125,7 +125,7 @@ def auditpack(
     nothing that was opened with one.
     """
     from opsledger.audit.pack import VERIFIER
-    from opsledger.replay.packing import copy_verifier, export_auditpack, span_of
+    from opsledger.replay.evidence.packing import copy_verifier, export_auditpack, span_of
 
     with opened(ledger) as host, progress("export") as told:
         span = span_of(host.store, begin, end)
@@ -160,7 +160,7 @@ def tiles(
 ) -> None:
     """Write the Merkle tree into files, as C2SP tlog-tiles has them, for whoever monitors logs; and the checkpoint, last."""
     from opsledger.audit.tilefiles import write_tiles
-    from opsledger.replay.packing import signed
+    from opsledger.replay.evidence.packing import signed
 
     with opened(ledger) as host, progress("export", "leaves") as told:
         stored = signed(host.seals, checkpoint)
@@ -178,6 +178,6 @@ def check_population(
     Exit code 0: it is; 1: there are findings; 2: something could not be decided.
     """
     from opsledger.audit.note import VerifierKey
-    from opsledger.replay.completeness import check_population as check
+    from opsledger.replay.evidence.completeness import check_population as check
 
     conclude(check(file, [VerifierKey.parse(each) for each in key or ()]))

@@ -22,7 +22,7 @@ __all__ = ["Repeated", "write_receipt"]
 def write_receipt(host: OpsLedger, tables: Tables, shown: AsOf, file: Path, signer: Signer | None) -> None:
     """Write the receipt of a replay into a new file, signed where a key is given."""
     from opsledger.audit.note import sign_note
-    from opsledger.replay.repeating import make_receipt
+    from opsledger.replay.evidence.repeating import make_receipt
 
     text = str(make_receipt(host.store, host.seals, host.url, tables, shown))
     with file.open("x", encoding="utf-8", newline="") as opened:
@@ -35,7 +35,7 @@ class Repeated:
 
     def __init__(self, host: OpsLedger, file: Path) -> None:
         from opsledger.audit.sealing import origin_of
-        from opsledger.replay.receipt import read_receipt
+        from opsledger.replay.evidence.receipt import read_receipt
 
         self.receipt, self._note = read_receipt(content(file))
         self._host, ours = host, origin_of(host.store)
@@ -56,7 +56,7 @@ class Repeated:
 
     def compare(self, tables: Tables, shown: AsOf, keys: Sequence[str]) -> Checked:
         """Return what the repetition came to; say by what it was made otherwise, and by whom the receipt is signed."""
-        from opsledger.replay.repeating import compare_receipts, differing_versions, make_receipt
+        from opsledger.replay.evidence.repeating import compare_receipts, differing_versions, make_receipt
 
         now = make_receipt(self._host.store, self._host.seals, self._host.url, tables, shown)
         result = compare_receipts(self.receipt, now, self._host.store, tables)

@@ -14,7 +14,7 @@ from opsledger.cli.reporting import MonthOption, month_of, percent, report, rows
 from opsledger.errors import BadInput
 
 if TYPE_CHECKING:
-    from opsledger.projections.availability_months import WhatIf
+    from opsledger.projections.availability.months import WhatIf
 
 __all__ = ["uptime_told"]
 
@@ -105,7 +105,7 @@ def _minutes(us: int | None) -> str | None:
 
 def _what_if(target: str | None, zone: str | None, maintenance: str | None, unknown: Any, minimum_outage: int | None) -> WhatIf:
     from opsledger.policies.months import months
-    from opsledger.projections.availability_months import WhatIf
+    from opsledger.projections.availability.months import WhatIf
 
     leaves: dict[str, Any] = {"removed": "numerator_and_denominator", "up": "numerator"}
     return WhatIf(
@@ -131,7 +131,7 @@ def _percentage(text: str) -> Decimal:
 def _judged_anew(ledger: str | None, what_if: WhatIf) -> list[dict[str, Any]]:
     """Return the rows of sla_month as they would be by other terms, from the facts that the tables show."""
     from opsledger.policies.instants import moment
-    from opsledger.projections import availability
+    from opsledger.projections.availability import intervals as availability
     from opsledger.replay.gathering import gathered_of
 
     projection, table = availability.PROJECTIONS[0], availability.SLA_MONTH

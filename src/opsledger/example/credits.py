@@ -11,8 +11,8 @@ from opsledger.domain.recorded import in_business_order
 from opsledger.example.changes import CTO, MANAGER
 from opsledger.example.simulation import Desk, Life
 from opsledger.ledger.codec import read_all
-from opsledger.projections import availability
-from opsledger.projections.availability_sources import CONCEPTS, fold, start, subjects
+from opsledger.projections.availability import intervals as availability
+from opsledger.projections.availability.sources import CONCEPTS, fold, start, subjects
 
 __all__ = ["settle"]
 

@@ -1,4 +1,4 @@
-"""All projections and views: those that the modules of this folder list in `PROJECTIONS`, and those that a host adds.
+"""All projections and views: those that the modules of this folder and its packages list in `PROJECTIONS`, and those that a host adds.
 
 A host adds its own by entry points of the group `opsledger.projections`: one projection or view, or a tuple of them.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from types import ModuleType
 
 from opsledger import projections as ours
@@ -38,23 +38,24 @@ def views() -> tuple[View, ...]:
 
 @cache
 def kpis() -> tuple[Kpi, ...]:
-    """Return the key figures that the modules of this folder list in `KPIS`, by name."""
-    found = [each for module in iter_modules(ours.__path__) for each in getattr(_module(module.name), "KPIS", ())]
+    """Return the key figures that the modules here list in `KPIS`, by name."""
+    found = [each for module in _modules() for each in getattr(module, "KPIS", ())]
     names = [each.name for each in found]
     if len(names) > len(set(names)):
         raise TypeError(f"A key figure is given twice, among {', '.join(sorted(names))}.")
     return tuple(sorted(found, key=lambda each: each.name))
 
 
-def _module(name: str) -> ModuleType:
-    return import_module(f"{ours.__name__}.{name}")
+@cache
+def _modules() -> tuple[ModuleType, ...]:
+    return tuple(import_module(found.name) for found in walk_packages(ours.__path__, f"{ours.__name__}."))
 
 
 @cache
 def _all() -> tuple[Projection | View, ...]:
     found: list[Projection | View] = []
-    for module in iter_modules(ours.__path__):
-        found += getattr(_module(module.name), "PROJECTIONS", ())
+    for module in _modules():
+        found += getattr(module, "PROJECTIONS", ())
     for entry in sorted(entry_points(group="opsledger.projections"), key=lambda entry: entry.name):
         added = entry.load()
         found += added if isinstance(added, tuple | list) else [added]

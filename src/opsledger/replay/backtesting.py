@@ -21,10 +21,10 @@ from opsledger.ledger.store import Store
 from opsledger.policies.health import Band
 from opsledger.policies.health_backtest import Backtest, Outcome, backtest
 from opsledger.policies.instants import DAY_S, SECOND
-from opsledger.projections import health
-from opsledger.projections.health import Version
-from opsledger.projections.health_measures import History, midnight
-from opsledger.projections.health_sources import Subscriptions
+from opsledger.projections.health import scores as health
+from opsledger.projections.health.measures import History, midnight
+from opsledger.projections.health.scores import Version
+from opsledger.projections.health.sources import Subscriptions
 from opsledger.replay.folding import fold_stream_of
 from opsledger.replay.tables import Tables
 

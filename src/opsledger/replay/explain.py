@@ -25,7 +25,7 @@ from opsledger.errors import BadInput, Unknown
 from opsledger.ledger.codec import read, read_all
 from opsledger.ledger.store import Store
 from opsledger.policies.instants import at, moment
-from opsledger.projections.audit_trail import summary
+from opsledger.projections.governance.audit_trail import summary
 from opsledger.projections.kinds import Entry, Gathered, Projection, View
 from opsledger.projections.table import Column, Table
 from opsledger.replay.gathering import gathered_of

@@ -15,7 +15,7 @@ from opsledger.errors import OpsledgerError
 from opsledger.ledger.codec import read_all
 from opsledger.policies.instants import micros
 from opsledger.replay.checks.task import Task
-from opsledger.replay.closes import Replayed, frozen, replayed
+from opsledger.replay.evidence.closes import Replayed, frozen, replayed
 from opsledger.replay.tables import AsOf
 
 __all__ = ["closes"]

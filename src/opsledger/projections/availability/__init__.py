@@ -1,0 +1,1 @@
+"""Services, what watched them, and whether they were up as promised."""

@@ -1,0 +1,1 @@
+"""How much was carried: gauges, load tests, batches."""

@@ -1,0 +1,1 @@
+"""Changes and freezes, and whether changes kept the rules."""

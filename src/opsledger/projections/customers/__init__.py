@@ -1,0 +1,1 @@
+"""Customers: what they do, how they were brought in, what they answer, whether they stay."""

@@ -1,0 +1,1 @@
+"""How customers fare: scores, what they rest on, and how they would have foretold."""

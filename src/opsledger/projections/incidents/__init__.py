@@ -1,0 +1,1 @@
+"""Incidents: what happened when, who led, how long it took."""

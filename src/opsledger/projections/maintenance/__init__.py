@@ -1,0 +1,1 @@
+"""Maintenance judged by its rules, and what is credited for what was missed."""

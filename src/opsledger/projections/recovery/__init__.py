@@ -1,0 +1,1 @@
+"""Recovery points, restores, drills, integrity checks and automation."""

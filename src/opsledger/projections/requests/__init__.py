@@ -1,0 +1,1 @@
+"""Measured requests: windows, quantiles, error budgets and how fast they burn."""

@@ -1,0 +1,1 @@
+"""Subscriptions, usage, and recurring revenue as it moved."""
