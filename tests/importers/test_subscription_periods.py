@@ -83,8 +83,9 @@ def test_revenue_by_month_and_category_is_that_of_another_computation(ledger: Op
 def test_rows_that_cannot_be_taken_in_are_set_aside_with_the_reason(ledger: OpsLedger, tmp_path: Path) -> None:
     rows = ["1,C-1,2026-01-01,2026-03-01,50", "2,C-1,2026-03-01,,50.5", "3,C-2,2026-03-01,2026-03-01,50", "4,C-2,2026-01-01,2026-02-01,-1"]
     late = ["5,C-3,2026-08-01,,10", "6,C-3,2026-07-01,2026-08-01,10", "1,C-1,2026-01-01,2026-03-01,60", "7,C-4,soon,,1", "8,C-4"]
+    late.append("9,C-5,2026-01-01,,10.005")
     result = import_subscriptions(ledger, write(tmp_path, *rows, *late))
-    assert (result.rows, result.new, result.quarantined) == (9, 2, 7)
+    assert (result.rows, result.new, result.quarantined) == (10, 2, 8)
     assert {(each.row, each.reason, each.column) for each in result.first_quarantined} == {
         (4, "malformed", "end_date"),
         (5, "malformed", "monthly_amount"),
@@ -93,6 +94,7 @@ def test_rows_that_cannot_be_taken_in_are_set_aside_with_the_reason(ledger: OpsL
         (8, "changed", None),
         (9, "malformed", "start_date"),
         (10, "malformed", None),
+        (11, "malformed", "monthly_amount"),
     }
     ledger.catch_up()
     moved = [(row["movement_type"], row["amount_minor"]) for row in ledger.tables.select("mrr_movements")]

@@ -35,7 +35,8 @@ _SHOWN: Final = ("position", "version", "topic", "occurred_at", "recorded_at", "
 ChecksArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[CHECK]...", help="integrity, checkpoints, continuity, reviews, parts, fold, promises, projections, closes, keys; or all."
+        metavar="[CHECK]...",
+        help="integrity, checkpoints, continuity, reviews, parts, fold, promises, amounts, projections, closes, keys; or all.",
     ),
 ]
 ReceivedOption = Annotated[

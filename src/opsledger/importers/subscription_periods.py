@@ -161,6 +161,6 @@ def _amount(said: Mapping[str, str], currency: str) -> int:
         amount = Decimal(said["monthly_amount"])
     except InvalidOperation:
         raise Unreadable("monthly_amount") from None
-    if not amount.is_finite() or amount < 0:
+    if not amount.is_finite() or amount < 0 or amount.scaleb(exponent(currency)) % 1:  # a part of a cent is no amount
         raise Unreadable("monthly_amount")
     return minor(amount, currency)
