@@ -37,7 +37,7 @@ def test_late_entries_are_printed_with_how_late_and_by_whom(late: OpsLedger, run
     assert "ticket:L-2  ticket.registered  2026-02-27T12:05:00Z  2026-03-02T12:10:00Z  3 d 0 h 05 min  u-8          support" in line
     assert done.stderr == (
         SIMULATED + "Recorded later than the operating model allows: 1 fact.\n"
-        "Left out: 1 fact imported from elsewhere, whose history is older than its import; see --imported.\n"
+        "Left out: 1 fact handed over by elsewhere, which tells later by nature; see --imported.\n"
     )
 
 

@@ -93,7 +93,10 @@ def test_an_edited_fact_ends_verify_with_1_and_is_named(history: OpsLedger, url:
     assert done.exit_code == said["code"] == 1
     findings = [(check["name"], each["position"]) for check in said["checks"] for each in check["findings"]]
     assert findings == [("integrity", 6), ("checkpoints", 12), ("checkpoints", 12)]
-    assert said["assurance"]["level"] == "L0"
+    assert (said["assurance"]["level"], said["assurance"]["contradicted"]) == ("L0", True)
+    done = run("verify", "integrity", "checkpoints", "--checkpoint", str(note), "--ledger", url)
+    last = done.stdout.splitlines()[-1]
+    assert last == "Assurance L0: none of the checkpoints that were kept elsewhere fits the log; the findings say why."
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ again gets the earlier answer, also when that was "nothing to add".
 
 from __future__ import annotations
 
+import re
 import secrets
 import unicodedata
 from collections import OrderedDict
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import EnumType
 from functools import lru_cache
+from inspect import signature
 from threading import Lock
 from typing import Any, Concatenate, Final, ParamSpec, get_args, get_type_hints
 
@@ -35,6 +37,8 @@ from opsledger.policies.instants import iso, micros
 from opsledger.policies.known import InForce
 
 __all__ = ["Actor", "Decision", "Receipt", "Recording", "Sealing", "Stream", "checked_id"]
+
+_SEVERAL: Final = re.compile(r"(?:typing\.|collections\.abc\.)?(?:tuple|list|set|frozenset|Sequence|Iterable|Collection)\[")
 
 P = ParamSpec("P")
 Decision = Callable[Concatenate[Any, Moment, P], Sequence[Any]]
@@ -204,6 +208,7 @@ class Recording:
         if seen.state is None and not is_starting(decision):
             raise Unknown(f"{concept.name}.unknown", f"There is no {concept.name} {seen.name.partition(':')[2]}; look at its id.")
         moment = Moment(at, actor.id, actor.role, seen.name, InForce(self.governing.known, at), seen.history, command_id)
+        _check_several(decision, kwargs)
         try:
             facts = tuple(decision(seen.state, moment, **kwargs))
         except ValidationError as error:
@@ -321,6 +326,24 @@ def checked_id(id: str) -> str:
     if not normal or len(normal) > 200 or normal != normal.strip() or any(unicodedata.category(each)[0] == "C" for each in normal):
         raise BadInput("id.malformed", f"{id!r} cannot be an id; use 1 to 200 visible characters without spaces at the ends.")
     return normal
+
+
+def _check_several(decision: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    """Refuse one text where several values are asked for: Python would take it for its letters, and they would be recorded."""
+    for name in _asks_for_several(decision):
+        if isinstance(value := given.get(name), str):
+            raise BadInput("decision.arguments", f"{name} is the text {value!r}, where several are asked for; give ({value!r},).")
+
+
+@lru_cache(maxsize=1024)
+def _asks_for_several(decision: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the parameters whose annotation asks for several values and for no text."""
+    found = []
+    for name, parameter in signature(decision).parameters.items():
+        kinds = [kind.strip() for kind in str(parameter.annotation).split("|")]
+        if any(_SEVERAL.match(kind) for kind in kinds) and "str" not in kinds:
+            found.append(name)
+    return tuple(found)
 
 
 def _invalid(error: ValidationError, concept: Concept) -> BadInput:

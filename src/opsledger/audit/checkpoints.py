@@ -94,12 +94,16 @@ class Notes(NamedTuple):
 
 
 class Assurance(NamedTuple):
-    """How far the verdict reaches: `covered` is the size of the largest kept checkpoint that fits; later facts are exposed."""
+    """How far the verdict reaches: `covered` is the size of the largest kept checkpoint that fits; later facts are exposed.
+
+    `contradicted` where checkpoints were kept and none of them fits: then it reaches nowhere.
+    """
 
     level: Level
     covered: int
     exposed: int
     oldest: int | None  # when the oldest exposed fact was recorded, in microseconds
+    contradicted: bool = False
 
 
 _MEANING: Final = {

@@ -43,7 +43,10 @@ def late_entries(
         str | None,
         typer.Option(metavar="DURATION", help="How late, such as 2 h or 3 days; by default as the operating model in force then says."),
     ] = None,
-    imported: Annotated[bool, typer.Option("--imported", help="List imported facts too, which are late by nature.")] = False,
+    imported: Annotated[
+        bool,
+        typer.Option("--imported", help="List also what other systems handed over, imports and observations, which is late by nature."),
+    ] = False,
     ledger: LedgerOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
@@ -62,7 +65,7 @@ def late_entries(
     say(f"Recorded later {said}: {counted(len(shown), 'fact')}.")
     for source, count in sorted(Counter(row["source"] for row in rows if row["source"] is not None).items()):
         if not imported:
-            say(f"Left out: {counted(count, 'fact')} imported from {source}, whose history is older than its import; see --imported.")
+            say(f"Left out: {counted(count, 'fact')} handed over by {source}, which tells later by nature; see --imported.")
 
 
 @commands.command(rich_help_panel=_PANEL)

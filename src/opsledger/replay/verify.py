@@ -191,6 +191,8 @@ def _assurance(task: Task) -> Assurance | None:
 
 
 def _assured(assured: Assurance) -> str:
+    if assured.contradicted:
+        return f"Assurance {assured.level}: none of the checkpoints that were kept elsewhere fits the log; the findings say why."
     if not assured.exposed:
         return f"Assurance {assured.level}, {describe(assured.level)}. No fact is exposed."
     since = "" if assured.oldest is None else f", the oldest recorded at {iso(assured.oldest)}"

@@ -65,7 +65,8 @@ def assurance(task: Task) -> Assurance:
     covered = min(task.outside.covered, task.head)
     oldest = task.store.page(covered, 1)
     level: Level = "L0" if not covered else "L2" if task.outside.timed else "L1"
-    return Assurance(level, covered, task.head - covered, oldest[0].recorded_at if oldest else None)
+    contradicted = not covered and bool(task.outside.kept)
+    return Assurance(level, covered, task.head - covered, oldest[0].recorded_at if oldest else None, contradicted)
 
 
 def _roots(task: Task, result: Checked, sizes: set[int]) -> dict[int, bytes]:
