@@ -80,7 +80,10 @@ def test_a_month_tells_every_stretch_with_its_state_cause_and_verdict(march: Ops
     told = explained(march, "sla_month", ["platform", "platform-uptime", "2026-03"])
     down = next(row for row in intervals(march) if row["state"] == "down")
     first, second = march.history("probe:platform@us/2026-03")[0].position, down["cause_position"]
-    up, seen = "up; said at its start up: ap, eu, us; counts as up", "down; said at its start down: ap, eu, us; counts as down"
+    up, seen = (
+        "up; when that began the locations said up: ap, eu, us; counts as up",
+        "down; when that began the locations said down: ap, eu, us; counts as down",
+    )
     notice = "maintenance that counts, by the rules on notice (M-1)"
     since = "since probe:platform@us/2026-03, position"
     span = "from 2026-03-01T00:00:00Z to 2026-04-01T00:00:00Z"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -33,6 +34,10 @@ def month(ledger: OpsLedger) -> dict[str, Any]:
     return row
 
 
+def peak(row: dict[str, Any], name: str = "peak") -> Fraction:
+    return Fraction(row[f"{name}_numerator"], row[f"{name}_denominator"])
+
+
 def documents(start: str, count: int, *, rejected: int = 0, **given: Any) -> WindowRecorded:
     named = {"series_id": "uploads", "service_id": "documents", "kind": "documents", **given}
     return window(start, [1000] * count, rejected=rejected, minutes=30, **named)
@@ -52,14 +57,14 @@ def test_documents_are_judged_by_the_hour_and_by_what_still_waited(ledger: OpsLe
     assert (row["quantity"], row["promised"], row["service_id"]) == ("documents_per_hour", 1000, "documents")
     assert tuple(row[name] for name in WAYS) == (5, 1, 1, 2, 1)
     assert (row["met"], row["asked"], row["served"]) == (False, 2900, 2899)
-    assert (row["peak"], row["peak_at"], row["peak_served"]) == (1000, at("2026-03-14T10:00:00Z"), 1000)
+    assert (peak(row), row["peak_at"], peak(row, "peak_served")) == (1000, at("2026-03-14T10:00:00Z"), 1000)
     assert row["mean_numerator"] / row["mean_denominator"] == 2900 / 3  # measured in three hours
     live_is_rebuilt(ledger)
 
 
 def test_fewer_than_promised_with_nothing_waiting_is_no_breach(ledger: OpsLedger) -> None:
     observe(ledger, documents("2026-03-14T10:00:00Z", 3, backlog=0))
-    assert [month(ledger)[name] for name in ("met", "little_demand_windows", "peak")] == [True, 1, 3]
+    assert [month(ledger)[name] for name in ("met", "little_demand_windows", "peak_numerator")] == [True, 1, 3]
     observe(ledger, documents("2026-03-14T11:00:00Z", 3))
     assert [month(ledger)[name] for name in ("met", "null_reason")] == [None, "a backlog is not known"]
 
@@ -70,7 +75,7 @@ def test_users_at_once_are_told_by_gauges_alone(ledger: OpsLedger) -> None:
     for (low, high), users in zip(pairwise(times), (9_000, 10_500, 300), strict=True):
         observe(ledger, gauge("users", started_at=low, ended_at=high, concurrent_peak=users, **named))
     row = month(ledger)
-    assert (row["quantity"], row["promised"], row["asked"], row["peak"]) == ("concurrent_users", 10_000, 0, 10_500)
+    assert (row["quantity"], row["promised"], row["asked"], peak(row)) == ("concurrent_users", 10_000, 0, 10_500)
     assert tuple(row[name] for name in WAYS) == (3, 1, 2, 0, 0)
     assert row["mean_numerator"] / row["mean_denominator"] == (9_000 + 2 * 10_500 + 300) / 4
     figures = {each["kpi"]: each["numerator"] for each in told(ledger, "kpi", scope="series:users", period="month")}
@@ -80,10 +85,18 @@ def test_users_at_once_are_told_by_gauges_alone(ledger: OpsLedger) -> None:
 def test_the_share_served_and_the_peak_stand_beside_the_mean(ledger: OpsLedger) -> None:
     observe(ledger, window("2026-03-14T10:00:00Z", [1000] * 8, rejected=2), window("2026-03-14T10:01:00Z", [1000] * 2))
     row = month(ledger)
-    assert (row["asked"], row["served"], row["peak"], row["peak_served"], row["promised"]) == (12, 10, 10, 8, 50_000)
+    assert (row["asked"], row["served"], peak(row), peak(row, "peak_served"), row["promised"]) == (12, 10, 10, 8, 50_000)
     assert row["mean_numerator"] / row["mean_denominator"] == 6
     figures = {each["kpi"]: (each["numerator"], each["denominator"]) for each in told(ledger, "kpi", period="month")}
     assert (figures["served_share"], figures["requests_per_minute_peak"]) == ((10, 12), (10, 1))
+
+
+def test_a_peak_below_one_a_minute_is_told_exactly(ledger: OpsLedger) -> None:
+    observe(ledger, window("2026-03-14T10:00:00Z", [1000] * 2, minutes=7))
+    row = month(ledger)
+    assert (peak(row), row["mean_numerator"] / row["mean_denominator"]) == (Fraction(2, 7), 2 / 7)
+    (figure,) = told(ledger, "kpi", kpi="requests_per_minute_peak", period="month")
+    assert (figure["numerator"], figure["denominator"]) == (2, 7)
 
 
 SLOTS = st.lists(

@@ -12,6 +12,7 @@ from opsledger.app import OpsLedger
 from opsledger.app.recording import Receipt
 from opsledger.domain import maintenance
 from opsledger.replay.asof import as_of, replay
+from opsledger.replay.explain import explain
 from opsledger.replay.tables import Tables
 from opsledger.testing import at
 from opsledger.testing.plugin import Clock
@@ -83,6 +84,33 @@ def test_a_late_notice_turns_maintenance_into_downtime_and_one_found_later_turns
     assert row(ledger)["qualifies"] is False, "customers are those who must be told"
     tell(ledger, "2026-01-08T07:00:00Z")
     says(row(ledger), notice_s=72 * HOUR, qualifies=True, excluded_s=4 * HOUR, counted_s=0)
+
+
+def story(ledger: OpsLedger, id: str = "M-1") -> list[str]:
+    ledger.catch_up()
+    return list(explain(ledger.store, ledger.tables.tables, "maintenance_window", ["platform", id]).story)
+
+
+def test_the_story_of_a_window_says_what_each_rule_asks_and_what_was_found(ledger: OpsLedger) -> None:
+    plan(ledger, start="2026-01-12T06:00:00Z", end="2026-01-12T11:00:00Z")
+    tell(ledger, "2026-01-09T07:00:00Z")
+    slot = "2026-01-12T07:00:00.000000Z to 2026-01-12T11:00:00.000000Z"
+    assert story(ledger) == [
+        "Announced for 2026-01-12T06:00:00.000000Z to 2026-01-12T11:00:00.000000Z, 05:00:00; no work is known.",
+        "It fails weekday: asked is a Sunday in America/New_York, and 2026-01-12 is none.",
+        f"It fails slot: asked is 02:00 to 06:00 in America/New_York, on 2026-01-12 from {slot}.",
+        "It fails longest: asked is at most 04:00:00, and it was announced for 05:00:00.",
+        "It fails notice: asked is 72:00:00 before the start to customers, and they were told 71:00:00 before.",
+        "So it is no planned maintenance, and all of its work counts.",
+    ]
+    plan(ledger, "M-2", end="2026-01-11T10:00:00Z")
+    tell(ledger, id="M-2")
+    work(ledger, "2026-01-11T06:50:00Z", "2026-01-11T10:20:00Z", id="M-2")
+    assert story(ledger, "M-2")[1:] == [
+        "It keeps every rule, and 03:00:00 of it are taken out.",
+        "00:10:00 of work before the announced start count.",
+        "00:20:00 of work beyond the announced end count.",
+    ]
 
 
 def test_another_start_or_a_later_end_makes_notices_void_and_an_earlier_end_does_not(ledger: OpsLedger) -> None:

@@ -140,6 +140,6 @@ def test_an_alert_of_time_is_told_by_what_was_not_up(ledger: OpsLedger) -> None:
     row = next(each for each in told(ledger, "burn_alert") if each["rule"] == "page_3600_300")
     found = shown(ledger, "burn_alert", "platform", "platform-uptime", "availability", "page_3600_300", row["opened_at"].isoformat())
     assert found.story[0] == "platform-uptime version 1: at least 99.9 %."
-    assert found.story[-1].startswith("2026-03-14T10:00:00Z to 2026-03-14T11:00:00Z, 01:00:00: down; said at its start ")
+    assert found.story[-1].startswith("2026-03-14T10:00:00Z to 2026-03-14T11:00:00Z, 01:00:00: down; when that began the locations said ")
     assert "probe.state_changed" in [fact.topic for fact in found.facts]
     assert shown(ledger, "error_budget_burn", "platform-uptime", "page_3600_300").story[0] == found.story[0]

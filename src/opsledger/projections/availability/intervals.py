@@ -44,7 +44,10 @@ AVAILABILITY_INTERVAL = Table(
         text("reason", "Why it is taken out, counts though it was maintenance, or is forgiven; null: nothing of the kind."),
         text("cause", "Stream of the fact that made the state so; null: no fact says otherwise."),
         integer("cause_position", "Position of that fact."),
-        text("vote", "Which locations said what at the start, where probes decided; null: no location was expected to speak."),
+        text(
+            "vote",
+            "What each location said when the state began, where probes decided; null: none was expected to speak.",
+        ),
         integer("last_position", "Position of the newest fact used for the month."),
     ),
     indexes=(("month",),),

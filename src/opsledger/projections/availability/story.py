@@ -39,7 +39,7 @@ def stretch_line(part: Judged) -> Line:
     """Return a stretch in words, with the fact that made it so."""
     parts = [f"{_shown(part.start)} to {_shown(part.stop)}, {_length(part.stop - part.start)}: {part.state}"]
     if part.vote is not None:
-        parts.append(f"said at its start {part.vote}")
+        parts.append(f"when that began the locations said {part.vote}")
     verdict = "is taken out" if part.scheduled else f"counts as {part.counts_as}"
     parts.append(verdict if part.reason is None else f"{verdict}: {part.reason}{f' ({part.window_id})' if part.window_id else ''}")
     if part.cause is not None:

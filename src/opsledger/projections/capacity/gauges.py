@@ -37,9 +37,11 @@ CAPACITY_MONTH = Table(
         integer("served", "Of them, those that were not turned away: served / asked is the share served."),
         integer("mean_numerator", "The mean of the quantity over the time measured is mean_numerator / mean_denominator; null: not known."),
         integer("mean_denominator", "Microseconds measured, of users those in which it is known how many there were; null: none."),
-        integer("peak", "The most of any window, all sources together, cut to a whole one; null: not known."),
+        integer("peak_numerator", "The most of any window, all sources together, is peak_numerator / peak_denominator; null: not known."),
+        integer("peak_denominator", "What that is divided by, 1 for whole numbers; null: not known."),
         instant("peak_at", "Start of the first window with that much; null: not known."),
-        integer("peak_served", "The most that was served in one, cut to a whole one; null: not known."),
+        integer("peak_served_numerator", "The most that was served in one, likewise; null: not known."),
+        integer("peak_served_denominator", "What that is divided by; null: not known."),
         integer("promised", "The capacity, by the operating model in force at the month's beginning."),
         integer("windows", "Windows, of documents UTC hours: the sum of the next four."),
         integer("full_windows", "Those that served as much as promised, or more."),
@@ -101,7 +103,7 @@ def capacity_of(period: Period, kind: str, model: OperatingModel) -> Capacity | 
 def capacity_row(subject: str, month: str, service_id: str, period: Period, found: Capacity) -> Row:
     """Return the row of a series and month."""
     told = list(_told(period, found.quantity))
-    peak = max((each for each in told if each.asked is not None), key=lambda each: (each.asked or 0, -each.started), default=None)
+    peak, peak_at = max(((each.asked, -each.started) for each in told if each.asked is not None), default=(None, None))
     served = max((each.served for each in told if each.served is not None), default=None)
     return (
         subject,
@@ -112,9 +114,9 @@ def capacity_row(subject: str, month: str, service_id: str, period: Period, foun
         period.total,
         period.total - period.rejected,
         *_mean(period, found.quantity),
-        None if peak is None or peak.asked is None else int(peak.asked),
-        None if peak is None else peak.started,
-        None if served is None else int(served),
+        *_two(peak),
+        None if peak_at is None else -peak_at,
+        *_two(served),
         found.promised,
         len(told),
         *(found.stands[stand] for stand in KEPT),
@@ -122,6 +124,10 @@ def capacity_row(subject: str, month: str, service_id: str, period: Period, foun
         found.null_reason,
         period.last_position,
     )
+
+
+def _two(exact: Fraction | None) -> tuple[int | None, int | None]:
+    return (None, None) if exact is None else exact.as_integer_ratio()
 
 
 def _told(period: Period, quantity: Quantity) -> Iterator[_Told]:
@@ -169,7 +175,7 @@ def _figure(numerator: str, denominator: str, where: str, why: str) -> str:
 
 
 def _peak(quantity: Quantity) -> str:
-    return _figure("peak", "(CASE WHEN peak IS NULL THEN 0 ELSE 1 END)", f"quantity = '{quantity}'", "not measured")
+    return _figure("peak_numerator", "coalesce(peak_denominator, 0)", f"quantity = '{quantity}'", "not measured")
 
 
 def _served(sql: Sql) -> str:
@@ -180,19 +186,19 @@ KPIS = (
     Kpi("served_share", "Requests or documents that were not turned away, of all: capacity_month.served / asked.", "share", _served),
     Kpi(
         "requests_per_minute_peak",
-        "Most requests a minute in any window: capacity_month.peak.",
+        "Most requests a minute in any window: capacity_month.peak_numerator / peak_denominator.",
         "1/min",
         lambda sql: _peak("requests_per_minute"),
     ),
     Kpi(
         "concurrent_users_peak",
-        "Most users at once in any window: capacity_month.peak.",
+        "Most users at once in any window: capacity_month.peak_numerator / peak_denominator.",
         "users",
         lambda sql: _peak("concurrent_users"),
     ),
     Kpi(
         "documents_per_hour_peak",
-        "Most documents in an hour: capacity_month.peak.",
+        "Most documents in an hour: capacity_month.peak_numerator / peak_denominator.",
         "1/h",
         lambda sql: _peak("documents_per_hour"),
     ),

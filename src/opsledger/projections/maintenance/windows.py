@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 from opsledger.domain import maintenance as m
 from opsledger.domain.recorded import Recorded
@@ -17,7 +18,8 @@ from opsledger.policies.intervals import Interval, meeting, overlap, union
 from opsledger.policies.known import Known
 from opsledger.policies.maintenance import Notice, Slot, Verdict, Window, judge
 from opsledger.policies.platform import Maintenance
-from opsledger.projections.kinds import Gathered, Rows
+from opsledger.projections.kinds import Gathered, Line, Rows
+from opsledger.projections.maintenance.story import tell_window
 from opsledger.projections.table import Row, Table, boolean, instant, integer, text
 
 __all__ = ["MAINTENANCE_WINDOW", "PROJECTIONS", "Told", "fold", "rows", "start", "subjects", "verdicts_of", "windows_of"]
@@ -181,6 +183,14 @@ def rows(service_id: str, states: Mapping[str, Told], known: Known) -> Rows:
     return {"maintenance_window": made}
 
 
+def tell(table: str, row: Mapping[str, Any], states: Mapping[str, Told], known: Known) -> list[Line]:
+    """Return why a window is planned maintenance or not."""
+    windows = {window.window_id: window for window in windows_of(states.values(), known)}
+    verdict = next(each for each in judge(windows.values()) if each.window_id == row["window_id"])
+    told = next(each for each in states.values() if each.window_id == verdict.window_id)
+    return list(tell_window(windows[verdict.window_id], verdict, told.last_position))
+
+
 def _row(service_id: str, told: Told, window: Window, verdict: Verdict, excluded: list[Interval], position: int) -> Row:
     out_of_slot = {"weekday", "week_of_month", "slot"} & set(verdict.failed)
     return (
@@ -269,5 +279,6 @@ PROJECTIONS = (
         fold=fold,
         subjects=subjects,
         rows=rows,
+        tell=tell,
     ),
 )
